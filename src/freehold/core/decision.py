@@ -1,0 +1,52 @@
+"""The decision: which targets may serve a request, in which order, and why the others may not."""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from freehold.core.target import Target
+
+Constraint: TypeAlias = Literal["data_class", "region", "egress", "terms", "named", "hint"]
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """A target that may not see this request, and which constraint says so."""
+
+    target: str
+    constraint: Constraint
+    detail: str
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A target that may serve, and why it stands where it stands. `spill`: it is here because owned capacity is full."""
+
+    target: Target
+    reason: str
+    spill: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Computed once per request and carried; whatever could move data asks it."""
+
+    candidates: tuple[Candidate, ...]
+    removed: tuple[Removed, ...]
+
+    def why_not(self) -> str:
+        """Every removed target with the constraint that removed it, in one line."""
+        return "; ".join(f"{r.target}: {r.constraint} ({r.detail})" for r in self.removed) or "no target configured"
+
+
+class Load(msgspec.Struct, frozen=True):
+    """An engine's own reading: requests running and queued, KV cache use 0-1 where it reports one."""
+
+    running: int
+    waiting: int
+    kv_usage: float | None = None
+
+
+class TargetState(msgspec.Struct, frozen=True):
+    """What is known about a target right now: our requests in flight, its last fresh load, seconds of cool-down left."""
+
+    in_flight: int = 0
+    load: Load | None = None
+    cooling_s: float = 0.0

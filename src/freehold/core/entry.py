@@ -1,0 +1,70 @@
+"""The ledger's row: one entry per request, with every attempt it took."""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from freehold.core.decision import Removed
+from freehold.core.price import PriceCard
+from freehold.core.usage import Usage
+
+Outcome: TypeAlias = Literal[
+    "finished",  # the caller was sent a whole answer
+    "refused",  # no target may serve it, or a target said no for good
+    "failed",  # every target failed before a content token
+    "cut",  # the answer broke off after its first content token
+    "cancelled",  # the caller hung up
+]
+AttemptOutcome: TypeAlias = Literal[
+    "finished", "unreachable", "timed_out", "rejected", "overloaded", "broken", "malformed", "cut", "stalled", "cancelled"
+]
+CostBasis: TypeAlias = Literal["rented", "owned"]
+
+
+class Attempt(msgspec.Struct, kw_only=True):
+    """One try at one target. Times in seconds since the request was received."""
+
+    target: str
+    model: str
+    kind: Literal["rented", "owned"]
+    reason: str
+    started_s: float
+    outcome: AttemptOutcome = "cancelled"
+    status: int | None = None
+    detail: str = ""
+    first_token_s: float | None = None
+    ended_s: float | None = None
+    usage: Usage | None = None
+    raw_usage: str | None = None
+    cost_nanousd: int = 0
+    price: PriceCard | None = None
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """One request, from its first byte to its last. Times: Unix seconds, durations in seconds."""
+
+    id: str
+    received_at: float
+    stands_for: float
+    workload: str
+    key: str
+    data_class: str
+    regions: tuple[str, ...] | None
+    asked_model: str
+    dialect: str
+    stream: bool
+    policy: str
+    outcome: Outcome = "failed"
+    status: int = 0
+    error_code: str | None = None
+    reason: str = ""
+    spilled: bool = False
+    target: str | None = None
+    model: str | None = None
+    basis: CostBasis | None = None
+    usage: Usage | None = None
+    cost_nanousd: int = 0
+    ttft_s: float | None = None
+    total_s: float = 0.0
+    removed: tuple[Removed, ...] = ()
+    attempts: list[Attempt] = []

@@ -1,0 +1,98 @@
+"""Everything that can go wrong, once.
+
+FreeholdError                 status  code                    retry
+├── BadSettings               -       bad_settings            no     configuration or command input; exit code 2
+├── BadRequest                400     invalid_request         no
+│   ├── EgressRefused         400     egress_refused          no     a field that would make a provider fetch or keep data
+│   └── TooLarge              413     request_too_large       no
+├── Unauthenticated           401     invalid_api_key         no
+├── Forbidden                 403     forbidden               no     the key may not use this workload
+├── NotFound                  404     model_not_found         no
+├── NoTargetAllowed           403     no_target_allowed       no     constraints removed every target
+├── LedgerUnavailable         503     ledger_unavailable      yes    money fails closed
+├── Saturated                 503     saturated               yes    a bound of this process was reached
+├── UpstreamRefused           4xx     (the target's own)      no     relayed as the target said it
+├── TargetsExhausted          502     targets_exhausted       maybe  every allowed target failed before a content token
+└── StreamBroken              502     stream_broken           no     the answer broke off after its first content token
+"""
+
+
+class FreeholdError(Exception):
+    """Base of the tree. `status` is HTTP's, `code` is stable for machines, `retry` says whether trying again can help."""
+
+    status = 500
+    code = "internal_error"
+    kind = "api_error"
+    retry = False
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class BadSettings(FreeholdError):
+    """Configuration, or the input of a command, that cannot be used. The message is the one line people see."""
+
+    code = "bad_settings"
+
+
+class BadRequest(FreeholdError):
+    status, code, kind = 400, "invalid_request", "invalid_request_error"
+
+
+class EgressRefused(BadRequest):
+    code = "egress_refused"
+
+
+class TooLarge(BadRequest):
+    status, code = 413, "request_too_large"
+
+
+class Unauthenticated(FreeholdError):
+    status, code, kind = 401, "invalid_api_key", "authentication_error"
+
+
+class Forbidden(FreeholdError):
+    status, code, kind = 403, "forbidden", "permission_error"
+
+
+class NotFound(FreeholdError):
+    status, code, kind = 404, "model_not_found", "invalid_request_error"
+
+
+class NoTargetAllowed(FreeholdError):
+    status, code, kind = 403, "no_target_allowed", "permission_error"
+
+
+class LedgerUnavailable(FreeholdError):
+    status, code, retry = 503, "ledger_unavailable", True
+
+
+class Saturated(FreeholdError):
+    status, code, retry = 503, "saturated", True
+
+
+class UpstreamRefused(FreeholdError):
+    """The target answered with an error that no other target would mend; `body` is relayed as it came."""
+
+    code = "upstream_refused"
+
+    def __init__(self, message: str, *, status: int, body: bytes) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+
+class TargetsExhausted(FreeholdError):
+    status, code, kind = 502, "targets_exhausted", "upstream_error"
+
+    def __init__(self, message: str, *, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.status = status
+        self.retry = retry_after_s is not None
+
+
+class StreamBroken(FreeholdError):
+    status, code, kind = 502, "stream_broken", "upstream_error"

@@ -1,0 +1,171 @@
+"""The seams: what can be plugged in, as Protocols. Services and adapters meet only here; app/wiring.py injects."""
+
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from freehold.core.decision import Load
+from freehold.core.entry import AttemptOutcome, Entry
+from freehold.core.request import Request
+from freehold.core.target import Target
+from freehold.core.usage import Usage
+
+
+class HttpCall(msgspec.Struct, frozen=True):
+    """One outbound HTTP request, fully written by a codec. The outbound client adds nothing but framing."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    method: str = "POST"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What an error reply of a target means. `elsewhere`: another target may help; `cool_s`: leave this one alone that long."""
+
+    elsewhere: bool
+    outcome: AttemptOutcome
+    detail: str
+    cool_s: float = 0.0
+    retry_after_s: float | None = None
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """One stream event, as far as routing and metering need it. `text_bytes` counts content, escaped, to estimate from."""
+
+    content: bool = False
+    text_bytes: int = 0
+    finished: int = 0
+    usage: Usage | None = None
+    raw_usage: str | None = None
+    usage_only: bool = False
+    done: bool = False
+    error: str | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole, non-streamed answer, as far as metering needs it."""
+
+    usage: Usage | None
+    raw_usage: str | None
+    text_bytes: int
+
+
+class Codec(Protocol):
+    """One dialect as one kind of target speaks it: bytes in, values out. No sockets, no retries, no auth flow."""
+
+    def encode(self, request: Request, target: Target) -> HttpCall:
+        """The call that asks this target for this request, usage always asked for."""
+        ...
+
+    def decode(self, body: bytes) -> Reply:
+        """Read a whole answer. Raises ValueError on a body that is none, though the status said 200."""
+        ...
+
+    def delta(self, event: bytes) -> Delta:
+        """Read one complete SSE event. Raises ValueError on malformed data."""
+        ...
+
+    def verdict(self, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Judge an error reply by status and code."""
+        ...
+
+
+class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start an owned engine: an argument vector, extra environment, and where it will answer."""
+
+    argv: tuple[str, ...]
+    url: str
+    ready_path: str
+    env: Mapping[str, str] = {}
+
+
+class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What someone wants launched. `model`: a path to weights or a hub id `org/name[@revision]`, resolved by the caller."""
+
+    model_path: str
+    alias: str
+    host: str = "127.0.0.1"
+    port: int
+    parallel: int = 4
+    context_tokens: int = 2048
+    threads: int = 1
+
+
+class Engine(Codec, Protocol):
+    """A codec for an owned engine, plus how to launch it and how to read its load."""
+
+    def launch(self, spec: EngineSpec) -> LaunchSpec:
+        """The command that serves the model."""
+        ...
+
+    def load(self, metrics_text: str) -> Load:
+        """Its load from its own /metrics text. Raises ValueError where the needed series are missing."""
+        ...
+
+
+class UpstreamReply(Protocol):
+    """A reply whose head has arrived. Always close it; closing before the end aborts the upstream's work."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Body bytes as they arrive, never empty. Raises UpstreamFailure when the connection breaks or stalls."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, at most `limit` bytes. Raises UpstreamFailure past it."""
+        ...
+
+    def close(self) -> None:
+        """Abort if unfinished; hand the connection back if whole."""
+        ...
+
+
+class UpstreamFailure(Exception):
+    """The transport could not bring the reply: unreachable, timed out, stalled or cut."""
+
+    def __init__(self, outcome: AttemptOutcome, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome: AttemptOutcome = outcome
+        self.detail = detail
+
+
+class Outbound(Protocol):
+    """The one client that does I/O towards targets."""
+
+    async def send(self, call: HttpCall, *, head_timeout_s: float) -> UpstreamReply:
+        """Send and wait for the head. Raises UpstreamFailure. Redirects are not followed, proxies not read."""
+        ...
+
+
+class Sink(Protocol):
+    """Where the answer to one caller goes: head, then bytes, then end; or abort. `started` once the head is out."""
+
+    started: bool
+
+    async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Send the status line and headers; waits while the caller reads slowly."""
+        ...
+
+    async def bytes(self, data: bytes) -> None:
+        """Send body bytes; waits while the caller reads slowly."""
+        ...
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last bytes and finish."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where entries become durable."""
+
+    def append(self, entry: Entry) -> Awaitable[None]:
+        """Resolves once the entry is in a committed, fsynced group commit. Raises LedgerUnavailable."""
+        ...
+
+    def healthy(self) -> bool:
+        """Whether the last commit worked; admission fails closed when not."""
+        ...

@@ -1,0 +1,73 @@
+"""Where one exact model is served (target), and a named stream of like requests with one policy (workload)."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from freehold.core.data import DataClass, Handling
+
+
+class Secret:
+    """A credential that never shows itself in logs, reprs or tracebacks."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The credential itself; only where the outbound call is written."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the operator of a target promises. None means unknown, and unknown never satisfies a demand."""
+
+    retention_days: int | None = None
+    trains_on_data: bool | None = None
+    baa: bool = False
+
+
+class Hardware(msgspec.Struct, frozen=True):
+    """The machine one replica of an owned target runs on, as it appears in the GPU price list."""
+
+    gpu: str
+    count: int = 1
+    provider: str = "aws"
+    plan: Literal["on_demand", "spot", "reserved_1y", "reserved_3y"] = "on_demand"
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One place where one exact model is served."""
+
+    name: str
+    kind: Literal["rented", "owned"]
+    codec: str
+    url: str
+    model: str
+    clearance: DataClass
+    secret: Secret | None = None
+    regions: frozenset[str] = frozenset()
+    terms: Terms = Terms()
+    egress: Mapping[str, DataClass] = {}
+    concurrency: int | None = None
+    hardware: Hardware | None = None
+    lab: bool = False
+
+    @property
+    def rented(self) -> bool:
+        """Someone else's machine, paid per token."""
+        return self.kind == "rented"
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """A named stream of like requests with one policy; `targets` in order of preference."""
+
+    name: str
+    targets: tuple[str, ...]
+    handling: Handling = Handling()
+    spill: bool = False
