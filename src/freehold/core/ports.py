@@ -142,7 +142,7 @@ class Outbound(Protocol):
 
 
 class Sink(Protocol):
-    """Where the answer to one caller goes: head, then bytes, then end; or abort. `started` once the head is out."""
+    """Where the answer to one caller goes: head, then writes, then end; or abort. `started` once the head is out."""
 
     started: bool
 
@@ -150,12 +150,16 @@ class Sink(Protocol):
         """Send the status line and headers; waits while the caller reads slowly."""
         ...
 
-    async def bytes(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         """Send body bytes; waits while the caller reads slowly."""
         ...
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last bytes and finish."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection without an end, so that the caller cannot take the answer for whole."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Settings, wiring, admin, dashboard and the command line. Knows everyone, known by no one."""
