@@ -1,0 +1,216 @@
+"""OpenAI's chat completions: read a caller's request, and the codec for every target that speaks the same dialect.
+
+Values we do not act on stay raw JSON and leave as they came; only `model`, `stream_options` and our own `provider` hints change.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from freehold.core.errors import BadRequest
+from freehold.core.ports import Delta, HttpCall, Reply, Verdict
+from freehold.core.request import Hints, Request
+from freehold.core.target import Target
+from freehold.core.usage import Usage, UsageSource
+from freehold.wire.egress import egress_kinds
+from freehold.wire.retry_after import retry_after_s
+from freehold.wire.sse import data_of
+
+_OUT_OF_MONEY = frozenset(
+    "insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded project_spend_limit_exceeded"
+    " organization_usage_limit_exceeded billing_hard_limit_reached".split()
+)
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+def read(body: bytes) -> Request:
+    """A request from its body. Raises BadRequest naming the field, what was wrong and what would be right."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        egress = egress_kinds(fields)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the body is not a chat completion request: {error}") from None
+    options = _field(fields, "stream_options", _StreamOptions | None, "an object")
+    model = _field(fields, "model", str, "a string naming a workload, target or model")
+    if not model:
+        raise BadRequest("model is empty; name a workload, target or model", param="model")
+    if not _field(fields, "messages", list[msgspec.Raw], "a list of messages"):
+        raise BadRequest("messages is empty; give at least one", param="messages")
+    choices = _field(fields, "n", int | None, "a whole number")
+    if choices is not None and not 1 <= choices <= 128:
+        raise BadRequest(f"n is {choices}; use 1 to 128", param="n")
+    limits = [_field(fields, name, int | None, "a whole number") for name in ("max_completion_tokens", "max_tokens")]
+    return Request(
+        dialect="openai_chat",
+        model=model,
+        fields=fields,
+        stream=_field(fields, "stream", bool | None, "true or false") or False,
+        wants_usage=bool(options and options.include_usage),
+        choices=choices or 1,
+        input_bytes=sum(len(bytes(fields[name])) for name in ("messages", "tools") if name in fields),
+        max_output_tokens=next((limit for limit in limits if limit is not None), None),
+        egress=egress,
+        hints=_field(fields, "provider", Hints | None, "an object of known routing hints") or Hints(),
+    )
+
+
+def _field(fields: dict[str, msgspec.Raw], name: str, kind: Any, expected: str) -> Any:
+    raw = fields.get(name, msgspec.Raw(b"null"))
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        problem = "is missing" if name not in fields else f"is not {expected}: {error}"
+        raise BadRequest(f"{name} {problem}", param=name) from None
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int = 0
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: dict[str, msgspec.Raw] | None = None
+    message: dict[str, msgspec.Raw] | None = None
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_completions = msgspec.json.Decoder(_Completion)
+_NO_CONTENT = (b"null", b'""', b"[]", b"{}")
+_NOT_CONTENT = frozenset({"role", "name"})
+
+
+class OpenAiChat:
+    """The codec of any OpenAI-compatible server. `usage_source` says whose count its usage is."""
+
+    def __init__(self, usage_source: UsageSource = "provider", headers: Mapping[str, str] | None = None) -> None:
+        self._source: UsageSource = usage_source
+        self._headers = dict(headers or {})
+
+    def encode(self, request: Request, target: Target) -> HttpCall:
+        """The same request with the target's model name, usage asked for, our hints taken out."""
+        fields = {name: raw for name, raw in request.fields.items() if name != "provider"}
+        fields["model"] = msgspec.Raw(msgspec.json.encode(target.model.partition("@")[0] if not target.rented else target.model))
+        if request.stream:
+            options = msgspec.json.decode(fields.get("stream_options", b"null"), type=dict[str, Any] | None) or {}
+            fields["stream_options"] = msgspec.Raw(msgspec.json.encode(options | {"include_usage": True}))
+        headers = self._headers | {"content-type": "application/json", "accept-encoding": "identity"}
+        headers["accept"] = "text/event-stream" if request.stream else "application/json"
+        if target.secret is not None:
+            headers["authorization"] = f"Bearer {target.secret.reveal()}"
+        return HttpCall(f"{api_root(target.url)}/chat/completions", headers, msgspec.json.encode(fields))
+
+    def decode(self, body: bytes) -> Reply:
+        """A whole answer; ValueError on an error body or anything else that is not one."""
+        completion = _completions.decode(body)
+        if completion.choices is None or not _is_null(completion.error):
+            raise ValueError(f"200 with no completion in it: {_error_text(body)}")
+        usage, raw = self._usage(completion.usage)
+        text = sum(_content_bytes(choice.message or {}) for choice in completion.choices)
+        return Reply(usage, raw, text)
+
+    def delta(self, event: bytes) -> Delta:
+        """One stream event; ValueError on data that is neither [DONE] nor a chunk."""
+        data = data_of(event)
+        if data is None:
+            return Delta()
+        if data.strip() == b"[DONE]":
+            return Delta(done=True)
+        chunk = _completions.decode(data)
+        if not _is_null(chunk.error):
+            return Delta(error=_error_text(data))
+        choices = chunk.choices or []
+        usage, raw = self._usage(chunk.usage)
+        text = sum(_content_bytes(choice.delta or {}) for choice in choices)
+        finished = sum(choice.finish_reason is not None for choice in choices)
+        return Delta(
+            content=text > 0, text_bytes=text, finished=finished, usage=usage, raw_usage=raw,
+            usage_only=usage is not None and not choices,
+        )  # fmt: skip
+
+    def verdict(self, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """By status and code: money that ran out is not a rate limit, and a bad request is nobody else's to mend."""
+        detail = f"{status} {_error_text(body)}"
+        wait = retry_after_s(headers)
+        if status == 402 or (status == 429 and _error_codes(body) & _OUT_OF_MONEY):
+            return Verdict(True, "rejected", detail, cool_s=300.0)
+        if status == 429 or status in {503, 529}:
+            return Verdict(True, "overloaded", detail, cool_s=1.0 if wait is None else wait, retry_after_s=wait)
+        if status >= 500 or status in {408, 409, 425} or 300 <= status < 400:
+            return Verdict(True, "broken", detail, cool_s=wait or 0.0)
+        if status in {401, 403, 404}:
+            return Verdict(True, "rejected", detail, cool_s=10.0)
+        return Verdict(False, "rejected", detail)
+
+    def _usage(self, raw: msgspec.Raw) -> tuple[Usage | None, str | None]:
+        """Counts that contradict themselves are no counts: they are kept raw and estimated instead."""
+        if _is_null(raw):
+            return None, None
+        text = bytes(raw).decode(errors="replace")
+        try:
+            seen = msgspec.json.decode(raw, type=_Usage)
+            inputs, outputs = seen.prompt_tokens_details or _PromptDetails(), seen.completion_tokens_details
+            usage = Usage(
+                input_tokens=seen.prompt_tokens, output_tokens=seen.completion_tokens, cache_read=inputs.cached_tokens,
+                cache_write=inputs.cache_write_tokens, reasoning=outputs.reasoning_tokens if outputs else None,
+                source=self._source,
+            )  # fmt: skip
+        except ValueError:
+            return None, text
+        return usage, text
+
+
+def api_root(url: str) -> str:
+    """Where the API's paths start: the URL as given, or `/v1` on a bare origin."""
+    bare = url.rstrip("/")
+    return bare if bare.count("/") > 2 else f"{bare}/v1"
+
+
+def _is_null(raw: msgspec.Raw) -> bool:
+    return bytes(raw) == b"null"
+
+
+def _content_bytes(delta: dict[str, msgspec.Raw]) -> int:
+    """Bytes of JSON that carry answer: text, reasoning, refusals, tool calls; not the role."""
+    return sum(len(value) for name, raw in delta.items() if name not in _NOT_CONTENT and (value := bytes(raw)) not in _NO_CONTENT)
+
+
+def _error_codes(body: bytes) -> set[str]:
+    error = _error_object(body)
+    return {str(error[name]) for name in ("code", "type") if error.get(name)}
+
+
+def _error_text(body: bytes) -> str:
+    """The error's own message, short and on one line, for logs and the ledger."""
+    error = _error_object(body)
+    text = " ".join(str(error[name]) for name in ("code", "message") if error.get(name)) or body.decode(errors="replace")
+    return " ".join(text.split())[:200]
+
+
+def _error_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except ValueError:
+        return {}
+    error = value.get("error", value) if isinstance(value, dict) else {}
+    return error if isinstance(error, dict) else {"message": str(error)}

@@ -1,0 +1,48 @@
+"""Server-sent events: cut a byte stream into whole events without changing a byte. WHATWG HTML, section 9.2."""
+
+import re
+
+_BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class EventTooLong(ValueError):
+    """One event grew past the limit without ending."""
+
+
+class EventSplitter:
+    """Feed chunks cut anywhere; take whole events, each with its blank line, whose concatenation is the input."""
+
+    def __init__(self, max_event_bytes: int = 4 * 1024 * 1024) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+        self._max = max_event_bytes
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that this chunk completes. Raises EventTooLong."""
+        buffer = self._buffer
+        buffer += chunk
+        events: list[bytes] = []
+        start = 0
+        at = max(0, self._searched - 3)
+        while found := _BLANK_LINE.search(buffer, max(at, start)):
+            events.append(bytes(buffer[start : found.end()]))
+            start = found.end()
+        if start:
+            del buffer[:start]
+        self._searched = len(buffer)
+        if len(buffer) > self._max:
+            raise EventTooLong(f"an event exceeds {self._max} bytes")
+        return events
+
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return bytes(self._buffer)
+
+
+def data_of(event: bytes) -> bytes | None:
+    """The event's data lines joined by newlines; None for a comment or an event without data."""
+    if event.startswith(b"data: ") and event.count(b"\n") == 2 and b"\r" not in event:
+        return event[6:-2]
+    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(event) if line.startswith(b"data:")]
+    return b"\n".join(lines) if lines else None
