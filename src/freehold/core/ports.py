@@ -1,6 +1,7 @@
 """The seams: what can be plugged in, as Protocols. Services and adapters meet only here; app/wiring.py injects."""
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
@@ -145,6 +146,10 @@ class Sink(Protocol):
     """Where the answer to one caller goes: head, then writes, then end; or abort. `started` once the head is out."""
 
     started: bool
+
+    def cancelled_by_hang_up(self) -> AbstractAsyncContextManager[None]:
+        """While inside, a caller that hangs up cancels the body; outside, it is let finish."""
+        ...
 
     async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the status line and headers; waits while the caller reads slowly."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+EGRESS_KINDS = frozenset({"store", "chain", "files", "remote_media", "server_tools", "remote_url"})
 _HARMLESS = frozenset(
     "model messages max_completion_tokens max_tokens n stop seed temperature top_p top_k min_p tools tool_choice functions"
     " function_call parallel_tool_calls response_format logprobs top_logprobs logit_bias reasoning_effort verbosity modalities"
@@ -55,7 +56,7 @@ def _of_messages(raw: msgspec.Raw) -> Iterator[str]:
         if "audio" in message and bytes(message["audio"]).strip() != b"null":
             yield "chain"
         content = message.get("content")
-        if content is not None and memoryview(content)[:1] == b"[":
+        if content is not None and memoryview(content)[0] == 0x5B:
             for part in _decode(content):
                 if not isinstance(part, dict) or part.get("type") not in {"text", "refusal"}:
                     yield from _of_value(part)

@@ -1,0 +1,115 @@
+"""The admin plane, on loopback and behind its own key: live state, ledger views as JSON, and the dashboard that reads them."""
+
+import hmac
+import secrets
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from freehold.app.verdicts import violations
+from freehold.core.errors import BadSettings
+from freehold.serve.access.keys import credential, digest
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.stores.sqlite_reader import SqliteReader
+
+_COOKIE = "freehold_admin"
+_MAX_ROWS = 1000
+
+
+class Admin:
+    """Handlers over the running gateway and its ledger file."""
+
+    def __init__(self, gateway: Gateway, ledger: Path, key_sha256: str) -> None:
+        self._gateway = gateway
+        self._ledger = ledger
+        self._key = key_sha256
+        self._session = secrets.token_urlsafe(32)
+        self._page = resources.files("freehold.app").joinpath("dashboard.html").read_text(encoding="utf-8")
+        self._login = resources.files("freehold.app").joinpath("login.html").read_text(encoding="utf-8")
+
+    async def dashboard(self, request: Request) -> Response:
+        """`/`: the dashboard, or the form that asks for the admin key."""
+        return HTMLResponse(self._page if self._known(request) else self._login)
+
+    async def login(self, request: Request) -> Response:
+        """`POST /login`: a right key becomes a session cookie."""
+        form = await request.form(max_files=0, max_fields=2)
+        if not self._right(str(form.get("key", ""))):
+            return HTMLResponse(self._login.replace("<!--problem-->", "That is not the admin key."), 401)
+        reply = RedirectResponse("/", 303)
+        reply.set_cookie(_COOKIE, self._session, httponly=True, samesite="strict")
+        return reply
+
+    async def summary(self, request: Request) -> Response:
+        """`/admin/summary`: totals by workload and target, live state of each target, constraint violations (none, ever)."""
+        if not self._known(request):
+            return _problem(401, "the admin key is needed: 'Authorization: Bearer <key>'")
+        return _json(await run_in_threadpool(self._summary))
+
+    async def entries(self, request: Request) -> Response:
+        """`/admin/entries?limit=50`: the newest ledger entries."""
+        if not self._known(request):
+            return _problem(401, "the admin key is needed: 'Authorization: Bearer <key>'")
+        limit = request.query_params.get("limit", "50")
+        if not limit.isdecimal() or not 1 <= int(limit) <= _MAX_ROWS:
+            return _problem(400, f"limit is {limit!r}; use 1 to {_MAX_ROWS}")
+        return _json(await run_in_threadpool(SqliteReader(self._ledger).recent, int(limit)))
+
+    def _summary(self) -> dict[str, object]:
+        reader, policy = SqliteReader(self._ledger), self._gateway.policy
+        states = self._gateway.board.states(tuple(policy.targets))
+        targets = [
+            {
+                "name": t.name, "kind": t.kind, "model": t.model, "clearance": t.clearance.name, "lab": t.lab,
+                "in_flight": states[t.name].in_flight, "concurrency": t.concurrency, "cooling_s": states[t.name].cooling_s,
+            }
+            for t in policy.targets.values()
+        ]  # fmt: skip
+        return {
+            "policy": policy.version, "in_flight": self._gateway.in_flight, "targets": targets, "slices": reader.slices(),
+            "violations": violations(reader.seen(), policy.targets),
+        }  # fmt: skip
+
+    def _known(self, request: Request) -> bool:
+        given = credential(request.headers)
+        if given is not None:
+            return self._right(given)
+        return hmac.compare_digest(request.cookies.get(_COOKIE, "").encode(), self._session.encode())
+
+    def _right(self, key: str) -> bool:
+        return hmac.compare_digest(digest(key), self._key)
+
+
+def admin_app(gateway: Gateway, ledger: Path, key_sha256: str) -> Starlette:
+    """The ASGI application. A Host that is not loopback is refused, so that no web page can reach it by rebinding a name."""
+    admin = Admin(gateway, ledger, key_sha256)
+    routes = [
+        Route("/", admin.dashboard),
+        Route("/login", admin.login, methods=["POST"]),
+        Route("/admin/summary", admin.summary),
+        Route("/admin/entries", admin.entries),
+    ]
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    return Starlette(routes=routes, middleware=[hosts], exception_handlers={BadSettings: _unreadable})
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    return _problem(503, str(error))
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _problem(status: int, detail: str) -> Response:
+    """RFC 9457."""
+    body = msgspec.json.encode({"type": "about:blank", "status": status, "detail": detail})
+    return Response(body, status, media_type="application/problem+json")

@@ -1,0 +1,40 @@
+"""`freehold serve`: the gateway, until it is told to stop."""
+
+from pathlib import Path
+from typing import Annotated
+
+import uvloop
+from cyclopts import App, Parameter
+
+from freehold.app import config_file, server
+from freehold.app.cli.output import notes
+from freehold.app.logs import configure_logs
+from freehold.serve.access.keys import digest, new_key
+
+app = App(name="serve", help="Run the gateway until SIGTERM or Ctrl-C.")
+
+
+@app.default
+def serve(*, config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yaml"), json: bool = False) -> int:
+    """Serve `/v1` on the data port, the dashboard and admin API on the admin port.
+
+    Parameters
+    ----------
+    config
+        The configuration file.
+    json
+        Log as JSON lines.
+    """
+    configure_logs(as_json=json)
+    file = config_file.load(config)
+    admin = file.settings.admin
+    bootstrap = None if admin.key_sha256 else new_key()
+
+    def ready() -> None:
+        notes.print(f"Freehold serves http://{file.settings.listen}/v1", soft_wrap=True)
+        notes.print(f"Dashboard http://{admin.listen}/  ledger {server.ledger_file(file)}", soft_wrap=True)
+        if bootstrap:
+            notes.print(f"Admin key, shown once, for this run only: {bootstrap}", soft_wrap=True)
+
+    uvloop.run(server.run(file, admin.key_sha256 or digest(bootstrap or ""), ready))
+    return 0

@@ -1,0 +1,104 @@
+"""Read `freehold.yaml`: the whole file is valid or refused, with the line of each mistake."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from freehold.app.settings import Settings
+from freehold.core.errors import BadSettings
+
+Location = tuple[int | str, ...]
+
+
+class ConfigFile:
+    """A validated configuration, the digest that names it in every entry, and where each field stands in the file."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        """Raises BadSettings with one line: file, line, field, what is wrong."""
+        self.path = path
+        self.version = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._root = _compose(path, text)
+        try:
+            self.settings = Settings.model_validate(_construct(self._root))
+        except ValidationError as error:
+            problems = [self.place(e["loc"]) + _message(e["msg"]) for e in error.errors()]
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise BadSettings(problems[0] + more) from None
+
+    def place(self, loc: Location) -> str:
+        """`freehold.yaml:12: targets.gpt-4o.clearance: ` for the start of a message."""
+        node: yaml.Node = self._root
+        line = node.start_mark.line
+        for step in loc:
+            inner = _child(node, step)
+            if inner is None:
+                break
+            node, line = inner
+        field = ".".join(str(step) for step in loc if not str(step).startswith("function-"))
+        return f"{self.path}:{line + 1}: {field}: " if field else f"{self.path}:{line + 1}: "
+
+    def refuse(self, loc: Location, message: str) -> BadSettings:
+        """The error for a field that is well-formed and wrong all the same."""
+        return BadSettings(self.place(loc) + message)
+
+
+def load(path: Path) -> ConfigFile:
+    """Raises BadSettings when the file is missing, unreadable, not YAML or not valid."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadSettings(f"no configuration at {path}; give one with -c, or see 'freehold demo'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"cannot read {path}: {error}") from None
+    return ConfigFile(path, text)
+
+
+def _compose(path: Path, text: str) -> yaml.Node:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise BadSettings(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise BadSettings(f"{path}: expected a mapping with version, keys, targets and workloads")
+    _refuse_duplicates(path, node)
+    return node
+
+
+def _construct(node: yaml.Node) -> object:
+    return yaml.SafeLoader("").construct_document(node)
+
+
+def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
+    children: Sequence[yaml.Node] = ()
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise BadSettings(f"{path}:{key.start_mark.line + 1}: {key.value!r} stands here a second time")
+            seen.add(key.value)
+        children = [value for _, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    for child in children:
+        _refuse_duplicates(path, child)
+
+
+def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next(((value, key.start_mark.line) for key, value in node.value if key.value == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step].start_mark.line
+    return None
+
+
+def _message(pydantic_message: str) -> str:
+    """Pydantic's words, less its own prefix."""
+    return {
+        "Field required": "is missing",
+        "Extra inputs are not permitted": "unknown field",
+    }.get(pydantic_message, pydantic_message.removeprefix("Value error, "))

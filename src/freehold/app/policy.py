@@ -1,0 +1,140 @@
+"""From a valid file to the policy the request line runs on: references resolved, prices found, dead rules refused."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+from freehold.app.config_file import ConfigFile
+from freehold.app.settings import PriceSettings, TargetSettings
+from freehold.catalog.prices import PriceBook, UnknownPrice
+from freehold.core.data import DataClass, Handling
+from freehold.core.money import nanousd
+from freehold.core.ports import Codec
+from freehold.core.price import PriceCard, Rate
+from freehold.core.target import Hardware, Secret, Target, Terms, Workload
+from freehold.serve.access.keys import Key, Keyring
+from freehold.serve.engines import ENGINES
+from freehold.serve.gateway.house import Bounds, Policy
+from freehold.serve.providers import PROVIDERS
+
+
+def build_policy(file: ConfigFile, today: date) -> Policy:
+    """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance."""
+    settings = file.settings
+    targets = {name: _target(file, name, spec) for name, spec in settings.targets.items()}
+    workloads = _workloads(file, targets)
+    keys = [
+        Key(k.name, k.sha256, None if k.workloads is None else frozenset(k.workloads), _handling(k.data, k.regions))
+        for k in settings.keys
+    ]
+    for n, key in enumerate(settings.keys):
+        for unknown in set(key.workloads or ()) - workloads.keys():
+            raise file.refuse(("keys", n, "workloads"), f"unknown workload {unknown!r}; there are {', '.join(workloads)}")
+    price = _pricer(settings.targets, PriceBook())
+    for name, target in targets.items():
+        try:
+            price(target, today)
+        except UnknownPrice as error:
+            raise file.refuse(("targets", name), f"no price: {error}; give price: {{like: provider/model}} or numbers") from None
+    return Policy(
+        version=file.version, targets=targets, workloads=workloads, codecs={n: _codec(t) for n, t in targets.items()},
+        engines={n: ENGINES[t.codec] for n, t in targets.items() if not t.rented},
+        keys=Keyring(keys), bounds=Bounds(**settings.bounds.model_dump()), price=price,
+    )  # fmt: skip
+
+
+def _target(file: ConfigFile, name: str, spec: TargetSettings) -> Target:
+    hardware = spec.cost
+    return Target(
+        name=name,
+        kind="rented" if spec.provider else "owned",
+        codec=spec.provider or spec.engine or "",
+        url=spec.url or PROVIDERS[spec.provider or ""].url or "",
+        model=spec.model,
+        clearance=spec.clearance,
+        secret=_secret(file, name, spec),
+        regions=frozenset(spec.regions),
+        terms=Terms(spec.terms.retention_days, spec.terms.trains_on_data, spec.terms.baa),
+        egress=spec.egress,
+        concurrency=spec.concurrency,
+        hardware=None if hardware is None else Hardware(hardware.gpu, hardware.count, hardware.provider, hardware.plan),
+        lab=spec.lab or spec.provider == "lab",
+    )
+
+
+def _secret(file: ConfigFile, name: str, spec: TargetSettings) -> Secret | None:
+    if spec.key is None:
+        if spec.provider and PROVIDERS[spec.provider].url is not None and spec.url is None:
+            variable = PROVIDERS[spec.provider].key_env
+            raise file.refuse(("targets", name), f"key is missing; for example key: env:{variable}")
+        return None
+    kind, _, where = spec.key.partition(":")
+    if kind == "env":
+        value = os.environ.get(where, "")
+    else:
+        try:
+            value = Path(where).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise file.refuse(("targets", name, "key"), f"cannot read it: {error}") from None
+    if not value.strip():
+        raise file.refuse(("targets", name, "key"), f"{spec.key} is not set or empty")
+    return Secret(value.strip())
+
+
+def _workloads(file: ConfigFile, targets: Mapping[str, Target]) -> dict[str, Workload]:
+    workloads: dict[str, Workload] = {}
+    for name, spec in file.settings.workloads.items():
+        for unknown in [t for t in spec.targets if t not in targets]:
+            raise file.refuse(("workloads", name, "targets"), f"unknown target {unknown!r}; there are {', '.join(targets)}")
+        if len(set(spec.targets)) < len(spec.targets):
+            raise file.refuse(("workloads", name, "targets"), "a target stands there twice")
+        handling = _handling(spec.data, spec.regions)
+        if not any(targets[t].clearance >= handling.data_class for t in spec.targets):
+            raise file.refuse(("workloads", name), f"none of its targets is cleared for {handling.data_class.name} data")
+        workloads[name] = Workload(name=name, targets=tuple(spec.targets), handling=handling, spill=spec.spill)
+    for clash in workloads.keys() & targets.keys():
+        raise file.refuse(("workloads", clash), "a target has the same name; requests could not tell them apart")
+    return workloads
+
+
+def _handling(data: DataClass, regions: list[str] | None) -> Handling:
+    return Handling(data, None if regions is None else frozenset(regions))
+
+
+def _codec(target: Target) -> Codec:
+    return PROVIDERS[target.codec].codec() if target.rented else ENGINES[target.codec]
+
+
+def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[Target, date], PriceCard | None]:
+    """The price of a target on a day; looked up once a day. Owned targets have none: their cost is the machine's."""
+
+    @lru_cache(maxsize=4096)
+    def find(name: str, codec: str, model: str, day: date) -> PriceCard:
+        stated = specs[name].price
+        if stated is None:
+            return book.find(codec, model, day)
+        if stated.like is not None:
+            provider, _, like = stated.like.partition("/")
+            return book.find(provider, like, day)
+        return _contract(codec, model, stated)
+
+    def price(target: Target, day: date) -> PriceCard | None:
+        return find(target.name, target.codec, target.model, day) if target.rented else None
+
+    return price
+
+
+def _contract(provider: str, model: str, stated: PriceSettings) -> PriceCard:
+    rates = [
+        None if usd is None else Rate(nanousd(usd))
+        for usd in (stated.input, stated.output, stated.cache_read, stated.cache_write)
+    ]
+    given_input, given_output, cache_read, cache_write = rates
+    assert given_input is not None
+    assert given_output is not None
+    return PriceCard(
+        provider=provider, model=model, input=given_input, output=given_output, cache_read=cache_read,
+        cache_write=cache_write, valid_from=stated.valid_from, source=stated.source,
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""One process: the data plane, the admin plane, the ledger's thread and the load watch, started together and drained together."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from freehold.app.admin import admin_app
+from freehold.app.config_file import ConfigFile
+from freehold.app.policy import build_policy
+from freehold.serve.gateway.handle import handle
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.pages import model_list, one_model, readiness
+from freehold.serve.gateway.watch import watch_loads
+from freehold.serve.ledger.journal import Journal
+from freehold.serve.sinks.prometheus import PrometheusSink
+from freehold.serve.stores.sqlite import SqliteStore
+from freehold.serve.transport.asgi import DataPlane, PageReply
+from freehold.serve.transport.outbound import AiohttpOutbound
+
+_DRAIN_S = 30
+_log = structlog.get_logger("freehold.server")
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the process, not to one of its two servers."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises BadSettings before anything is half-started."""
+    settings = file.settings
+    policy = build_policy(file, datetime.now(UTC).date())
+    with contextlib.ExitStack() as stack:
+        data_socket = stack.enter_context(_bind(file, ("listen",), settings.listen))
+        admin_socket = stack.enter_context(_bind(file, ("admin", "listen"), settings.admin.listen))
+        ledger_path = ledger_file(file)
+        store = stack.enter_context(contextlib.closing(SqliteStore(ledger_path)))
+        journal = stack.enter_context(contextlib.closing(Journal(store)))
+        metrics = PrometheusSink()
+        bounds = policy.bounds
+        async with AiohttpOutbound(connect_s=bounds.connect_s, idle_s=bounds.idle_s) as outbound:
+            gateway = Gateway(policy, outbound, journal, (metrics,))
+            servers = (
+                (_server(_data_plane(gateway, metrics)), data_socket),
+                (_server(admin_app(gateway, ledger_path, admin_sha256)), admin_socket),
+            )
+            _stop_on_signals([server for server, _ in servers])
+            watch = asyncio.create_task(watch_loads(gateway))
+            on_ready()
+            await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
+            watch.cancel()
+
+
+def ledger_file(file: ConfigFile) -> Path:
+    """Where the store setting points; a relative path counts from the configuration's folder."""
+    return file.path.parent / file.settings.store.removeprefix("sqlite:///")
+
+
+def _bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, int(port)))
+        bound.listen(4096)
+    except OSError as error:
+        bound.close()
+        raise file.refuse(field, f"cannot listen on {listen}: {error.strerror}") from None
+    return bound
+
+
+def _server(app: Any) -> _Server:
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        timeout_keep_alive=75, timeout_graceful_shutdown=_DRAIN_S, backlog=4096,
+    )  # fmt: skip
+    return _Server(config)
+
+
+def _data_plane(gateway: Gateway, metrics: PrometheusSink) -> DataPlane:
+    def ready(path: str, headers: object) -> PageReply:
+        ok, body = readiness(gateway)
+        return PageReply(body, 200 if ok else 503)
+
+    def scrape(path: str, headers: object) -> PageReply:
+        states = gateway.board.states(tuple(gateway.policy.targets))
+        up = {name: state.cooling_s == 0 for name, state in states.items()}
+        return PageReply(metrics.render(gateway.in_flight, gateway.observer_failures, up), content_type=metrics.content_type)
+
+    alive = PageReply(b'{"alive":true}')
+    pages: dict[str, Any] = {
+        "/livez": lambda path, headers: alive,
+        "/health": lambda path, headers: alive,
+        "/readyz": ready,
+        "/metrics": scrape,
+        "/v1/models": lambda path, headers: PageReply(model_list(headers, gateway)),
+        "/v1/models/": lambda path, headers: PageReply(one_model(path.removeprefix("/v1/models/"), headers, gateway)),
+    }
+    return DataPlane(lambda headers, body, sink: handle(headers, body, sink, gateway), pages, gateway.policy.bounds.body_bytes)
+
+
+def _stop_on_signals(servers: list[_Server]) -> None:
+    """The first signal drains, the second stops at once."""
+
+    def stop() -> None:
+        for server in servers:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)

@@ -1,0 +1,1 @@
+"""Pure decisions and the per-request formulas they need. No I/O."""

@@ -1,0 +1,1 @@
+"""The request line: read, admit, classify, decide, attempt, relay, settle, observe."""

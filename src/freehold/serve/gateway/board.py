@@ -1,0 +1,49 @@
+"""What is known about each target right now: our requests in flight, its own load reading, and how long to leave it alone."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from freehold.core.decision import Load, TargetState
+
+FRESH_S = 3.0
+
+
+class Board:
+    """Written by attempts and the load watch, read by decisions; one event loop, so reads and writes never interleave."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._in_flight: Counter[str] = Counter()
+        self._loads: dict[str, tuple[float, Load]] = {}
+        self._cool_until: dict[str, float] = {}
+
+    def enter(self, target: str) -> None:
+        """One more attempt is on its way to this target."""
+        self._in_flight[target] += 1
+
+    def leave(self, target: str) -> None:
+        """An attempt that entered has ended."""
+        self._in_flight[target] -= 1
+
+    def read_load(self, target: str, load: Load) -> None:
+        """The engine's newest reading; stale after FRESH_S."""
+        self._loads[target] = (self._monotonic(), load)
+
+    def cool(self, target: str, seconds: float) -> None:
+        """Leave this target alone for so long; the longest deadline wins."""
+        if seconds > 0:
+            self._cool_until[target] = max(self._cool_until.get(target, 0.0), self._monotonic() + seconds)
+
+    def recovered(self, target: str) -> None:
+        """It answered: whatever it was cooling down from is over."""
+        self._cool_until.pop(target, None)
+
+    def states(self, targets: tuple[str, ...]) -> Mapping[str, TargetState]:
+        """A snapshot for one decision."""
+        now = self._monotonic()
+        return {name: self._state(name, now) for name in targets}
+
+    def _state(self, name: str, now: float) -> TargetState:
+        read_at, load = self._loads.get(name, (0.0, None))
+        fresh = load if now - read_at <= FRESH_S else None
+        return TargetState(self._in_flight[name], fresh, max(0.0, self._cool_until.get(name, 0.0) - now))

@@ -1,0 +1,61 @@
+"""What a request is: which workload it belongs to, and how its data must be handled once key, workload and header have spoken."""
+
+from collections.abc import Mapping
+
+from freehold.core.data import Handling
+from freehold.core.errors import BadRequest, Forbidden, NotFound
+from freehold.core.request import Ask, Request
+from freehold.core.target import Target, Workload
+from freehold.serve.access.keys import Key
+from freehold.serve.gateway.house import Policy
+
+
+def classify(request: Request, key: Key, headers: Mapping[str, str], policy: Policy) -> tuple[Workload, Ask]:
+    """The workload and what the rules decide on. Raises BadRequest, NotFound, Forbidden. A floor only rises."""
+    workload, named = _find_workload(request.model, headers.get("x-freehold-workload"), key, policy)
+    handling = workload.handling.raised_by(key.handling)
+    if declared := headers.get("x-freehold-data"):
+        try:
+            handling = handling.raised_by(Handling.parse(declared))
+        except ValueError as error:
+            raise BadRequest(f"header x-freehold-data: {error}", param="x-freehold-data") from None
+    return workload, Ask(workload=workload.name, handling=handling, egress=request.egress, named=named, hints=request.hints)
+
+
+def _find_workload(model: str, header: str | None, key: Key, policy: Policy) -> tuple[Workload, frozenset[str] | None]:
+    """Every request belongs to exactly one workload; naming a target or a model narrows the choice inside it."""
+    if header is None and model in policy.workloads:
+        return _permitted(policy.workloads[model], key), None
+    named = frozenset(target.name for target in policy.targets.values() if model in names_of(target))
+    if header is not None:
+        if header not in policy.workloads:
+            raise NotFound(f"no workload {header!r}; there are {_listed(policy, key)}", param="x-freehold-workload")
+        workload = _permitted(policy.workloads[header], key)
+        if model != header and named.isdisjoint(workload.targets):
+            raise NotFound(f"workload {header!r} has no target or model {model!r}", param="model")
+        return workload, None if model == header else named
+    serving = [w for w in policy.workloads.values() if not named.isdisjoint(w.targets)]
+    usable = [w for w in serving if key.workloads is None or w.name in key.workloads]
+    if len(usable) > 1:
+        names = ", ".join(w.name for w in usable)
+        raise BadRequest(f"{model!r} serves several workloads ({names}); say which in x-freehold-workload", param="model")
+    if not usable:
+        if serving:
+            raise Forbidden(f"this key may not use the workloads that {model!r} serves", param="model")
+        raise NotFound(f"no workload, target or model {model!r}; there are {_listed(policy, key)}", param="model")
+    return usable[0], named
+
+
+def names_of(target: Target) -> frozenset[str]:
+    """Every name a request may use for a target: its own, its model's, and provider/model in both spellings."""
+    return frozenset({target.name, target.model, f"{target.codec}/{target.model}", f"{target.codec}:{target.model}"})
+
+
+def _permitted(workload: Workload, key: Key) -> Workload:
+    if key.workloads is not None and workload.name not in key.workloads:
+        raise Forbidden(f"this key may not use workload {workload.name!r}", param="model")
+    return workload
+
+
+def _listed(policy: Policy, key: Key) -> str:
+    return ", ".join(sorted(w for w in policy.workloads if key.workloads is None or w in key.workloads)) or "none for this key"

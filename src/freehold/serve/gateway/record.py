@@ -1,0 +1,105 @@
+"""The entry while it is being written: opened with the request, filled in by each step, settled once."""
+
+from collections.abc import Mapping
+
+from freehold.core.decision import Candidate
+from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome
+from freehold.core.ids import request_id
+from freehold.core.request import Ask, Request
+from freehold.core.usage import Usage, estimate_tokens
+from freehold.serve.gateway.clock import Clock
+
+
+class Record:
+    """One request's entry in the making. It has an entry once a known caller's request was read: only those are kept."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self.received_at = clock.now()
+        self.id = request_id(self.received_at)
+        self.priced = False
+        self._entry: Entry | None = None
+        self._input_bytes = 0
+        self._text_bytes = 0
+        self._content_events = 0
+
+    @property
+    def entry(self) -> Entry:
+        """The entry; only after `open`."""
+        assert self._entry is not None
+        return self._entry
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is an entry to settle."""
+        return self._entry is not None
+
+    def open(self, request: Request, ask: Ask, *, key: str, policy: str, headers: Mapping[str, str]) -> None:
+        """Begin the entry of an admitted, classified request."""
+        self._input_bytes = request.input_bytes
+        regions = ask.handling.regions
+        self._entry = Entry(
+            id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
+            workload=ask.workload, key=key, data_class=ask.handling.data_class.name,
+            regions=None if regions is None else tuple(sorted(regions)), asked_model=request.model,
+            dialect=request.dialect, stream=request.stream, policy=policy,
+        )  # fmt: skip
+
+    def elapsed_s(self) -> float:
+        """Seconds since the request was received."""
+        return self._clock.monotonic() - self._started
+
+    def begin_attempt(self, candidate: Candidate) -> Attempt:
+        """A new attempt, at whose target the request now is."""
+        target, entry = candidate.target, self.entry
+        attempt = Attempt(
+            target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s()
+        )
+        entry.attempts.append(attempt)
+        entry.target, entry.model, entry.basis = target.name, target.model, target.kind
+        entry.reason, entry.spilled = candidate.reason, candidate.spill
+        return attempt
+
+    def first_token(self) -> None:
+        """The first content token (or the whole reply) has come."""
+        self.entry.attempts[-1].first_token_s = self.entry.ttft_s = self.elapsed_s()
+
+    def count(self, text_bytes: int) -> None:
+        """Content seen passing, to estimate from should no usage come."""
+        self._text_bytes += text_bytes
+        self._content_events += text_bytes > 0
+
+    def end_attempt(self, outcome: AttemptOutcome, detail: str = "") -> None:
+        """Close the running attempt."""
+        attempt = self.entry.attempts[-1]
+        attempt.outcome, attempt.detail, attempt.ended_s = outcome, detail, self.elapsed_s()
+
+    def end(self, outcome: Outcome, status: int, error_code: str | None = None) -> None:
+        """Close the entry, and the attempt that was still running if one was."""
+        if not self.opened:
+            return
+        entry = self.entry
+        entry.outcome, entry.status, entry.error_code, entry.total_s = outcome, status, error_code, self.elapsed_s()
+        if entry.attempts and entry.attempts[-1].ended_s is None:
+            self.end_attempt("cancelled" if outcome == "cancelled" else "timed_out")
+
+    def estimated_usage(self) -> Usage:
+        """Local count for an answer whose usage never came: four bytes a token, and at least one token an event."""
+        output = max(self._content_events, estimate_tokens(self._text_bytes))
+        return Usage(input_tokens=estimate_tokens(self._input_bytes), output_tokens=output, source="estimated")
+
+    def overhead_s(self) -> float:
+        """Time spent here rather than at targets, up to the first token."""
+        until = self.entry.ttft_s or self.elapsed_s()
+        there = sum(min(a.ended_s or until, until) - a.started_s for a in self.entry.attempts)
+        return max(0.0, until - there)
+
+
+def _stands_for(headers: Mapping[str, str], received_at: float) -> float:
+    """The time a request stands for: a replayed trace keeps trace time, so that replay speed does not inflate volume."""
+    try:
+        stated = float(headers["x-freehold-stands-for"])
+    except (KeyError, ValueError):
+        return received_at
+    return stated if 0 <= stated < 1e11 else received_at

@@ -1,0 +1,23 @@
+"""The headers every reply carries: what happened to the request, for people reading a terminal and for machines."""
+
+from collections.abc import Sequence
+
+from freehold.core.money import dollars
+from freehold.serve.gateway.record import Record
+
+
+def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
+    """`x-request-id` and `x-freehold-*`. The cost is known once an answer is whole, so the head of a stream carries none."""
+    headers = [("x-request-id", record.id)]
+    if not record.opened:
+        return headers
+    entry = record.entry
+    headers.append(("x-freehold-workload", entry.workload))
+    headers.append(("x-freehold-attempts", str(len(entry.attempts))))
+    headers.append(("x-freehold-overhead-ms", f"{record.overhead_s() * 1000:.2f}"))
+    if entry.target is not None:
+        headers.append(("x-freehold-target", entry.target))
+        headers.append(("x-freehold-reason", entry.reason.encode("ascii", "replace").decode()))
+    if record.priced:
+        headers.append(("x-freehold-cost-usd", f"{dollars(entry.cost_nanousd):f}"))
+    return headers

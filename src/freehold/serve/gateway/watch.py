@@ -1,0 +1,47 @@
+"""Keep reading the load of owned engines, so that decisions know what is full. A free probe: the engine's own /metrics."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import structlog
+
+from freehold.core.ports import HttpCall, UpstreamFailure
+from freehold.core.target import Target
+from freehold.serve.gateway.house import Gateway
+
+_EVERY_S = 0.5
+_METRICS_BYTES = 4 * 1024 * 1024
+_log = structlog.get_logger("freehold.watch")
+
+
+async def watch_loads(gateway: Gateway) -> None:
+    """Until cancelled. An engine that cannot be read keeps only the declared concurrency as its measure."""
+    readable: set[str] = set()
+    while True:
+        owned = [gateway.policy.targets[name] for name in gateway.policy.engines]
+        results = await asyncio.gather(*(_read(target, gateway) for target in owned))
+        for target, problem in zip(owned, results, strict=True):
+            if problem is None:
+                readable.add(target.name)
+            elif target.name in readable:
+                readable.discard(target.name)
+                _log.warning("load unreadable", target=target.name, problem=problem)
+        await asyncio.sleep(_EVERY_S)
+
+
+async def _read(target: Target, gateway: Gateway) -> str | None:
+    """One reading onto the board; what went wrong, if it did."""
+    parts = urlsplit(target.url)
+    call = HttpCall(f"{parts.scheme}://{parts.netloc}/metrics", {}, b"", method="GET")
+    try:
+        reply = await gateway.outbound.send(call, head_timeout_s=2.0)
+        try:
+            text = (await reply.read(_METRICS_BYTES)).decode(errors="replace")
+        finally:
+            reply.close()
+        gateway.board.read_load(target.name, gateway.policy.engines[target.name].load(text))
+    except UpstreamFailure as failure:
+        return failure.detail
+    except ValueError as error:
+        return str(error)
+    return None

@@ -1,0 +1,1 @@
+"""Entries become durable here, and every view of them is read here."""

@@ -1,0 +1,111 @@
+"""Group commit: entries from many requests become durable in one fsynced transaction, and each request waits for its own.
+
+One thread writes; the queue is bounded; when a commit fails, admission is told so (money fails closed) until one works again.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from freehold.core.entry import Entry
+from freehold.core.errors import LedgerUnavailable
+
+_BATCH = 512
+_RETRY_S = 1.0
+_Pending: TypeAlias = tuple[Entry, "asyncio.Future[None]"]
+
+
+class EntryStore(Protocol):
+    """What a database offers the journal. Both raise LedgerUnavailable and leave nothing half-written."""
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """All entries in one committed, fsynced transaction, or none."""
+        ...
+
+    def probe(self) -> None:
+        """A committed write of nothing that matters, to learn whether writing works."""
+        ...
+
+
+class Journal:
+    """The Ledger port over an EntryStore. Create inside a running event loop; close after the last request."""
+
+    def __init__(self, store: EntryStore, *, queue_limit: int = 20_000) -> None:
+        self._store = store
+        self._limit = queue_limit
+        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._broken: str | None = None
+        self._thread = threading.Thread(target=self._run, name="freehold-ledger", daemon=True)
+        self._thread.start()
+
+    async def append(self, entry: Entry) -> None:
+        """Resolves once the entry is durable. Raises LedgerUnavailable when it is not and will not be."""
+        if self._queue.qsize() >= self._limit:
+            raise LedgerUnavailable(f"{self._limit} entries are waiting to be written")
+        durable: asyncio.Future[None] = self._loop.create_future()
+        self._queue.put((entry, durable))
+        await durable
+
+    def healthy(self) -> bool:
+        """Whether the last commit worked."""
+        return self._broken is None
+
+    def close(self) -> None:
+        """Write what is queued, then stop the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch, running = self._next_batch()
+            if not batch:
+                self._try_again()
+                continue
+            error = self._commit([entry for entry, _ in batch])
+            self._loop.call_soon_threadsafe(_resolve, [durable for _, durable in batch], error)
+
+    def _next_batch(self) -> tuple[list[_Pending], bool]:
+        """What is queued now, up to the batch size; and whether to go on. Empty after a quiet second while broken."""
+        batch: list[_Pending] = []
+        try:
+            item = self._queue.get(timeout=_RETRY_S if self._broken else None)
+            while item is not None and len(batch) < _BATCH - 1:
+                batch.append(item)
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, True
+        if item is not None:
+            batch.append(item)
+        return batch, item is not None
+
+    def _commit(self, entries: list[Entry]) -> LedgerUnavailable | None:
+        try:
+            self._store.write(entries)
+        except LedgerUnavailable as error:
+            self._broken = error.message
+            return error
+        self._broken = None
+        return None
+
+    def _try_again(self) -> None:
+        if self._broken:
+            try:
+                self._store.probe()
+            except LedgerUnavailable as error:
+                self._broken = error.message
+            else:
+                self._broken = None
+
+
+def _resolve(waiting: list["asyncio.Future[None]"], error: LedgerUnavailable | None) -> None:
+    for durable in waiting:
+        if durable.done():  # its request was cancelled meanwhile; the entry is written all the same
+            continue
+        if error is None:
+            durable.set_result(None)
+        else:
+            durable.set_exception(error)

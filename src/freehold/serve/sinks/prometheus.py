@@ -1,0 +1,57 @@
+"""Settled entries as Prometheus series. Labels are bounded by the configuration: never a user, key or prompt."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from freehold.core.entry import Entry
+
+_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+
+
+class PrometheusSink:
+    """An observer with its own registry, rendered by `render`."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry, namespace="freehold")
+        histogram = partial(Histogram, registry=self.registry, namespace="freehold", buckets=_SECONDS)
+        where = ("workload", "target")
+        self._requests = counter("requests_total", "Requests settled.", (*where, "outcome"))
+        self._attempts = counter("attempts_total", "Attempts at targets.", ("target", "outcome"))
+        self._tokens = counter("tokens_total", "Tokens by bucket.", ("target", "kind"))
+        self._cost = counter("cost_nanodollars_total", "Rented cost.", where)
+        self._spilled = counter("spilled_total", "Requests that left full owned capacity.", ("workload",))
+        self._duration = histogram("request_duration_seconds", "Whole request.", where)
+        self._ttft = histogram("time_to_first_byte_seconds", "First content token.", where)
+        gauge = partial(Gauge, registry=self.registry, namespace="freehold")
+        self._in_flight = gauge("inflight", "Requests being served.")
+        self._up = gauge("target_up", "1 unless the target is cooling down.", ("target",))
+        self._failures = gauge("observer_failures", "Times an optional observer failed since start.")
+
+    def __call__(self, entry: Entry) -> None:
+        """Count one settled entry."""
+        target = entry.target or "none"
+        self._requests.labels(entry.workload, target, entry.outcome).inc()
+        self._duration.labels(entry.workload, target).observe(entry.total_s)
+        if entry.ttft_s is not None:
+            self._ttft.labels(entry.workload, target).observe(entry.ttft_s)
+        self._cost.labels(entry.workload, target).inc(entry.cost_nanousd)
+        if entry.spilled:
+            self._spilled.labels(entry.workload).inc()
+        for attempt in entry.attempts:
+            self._attempts.labels(attempt.target, attempt.outcome).inc()
+            if attempt.usage is not None:
+                self._tokens.labels(attempt.target, "input").inc(attempt.usage.input_tokens)
+                self._tokens.labels(attempt.target, "output").inc(attempt.usage.output_tokens)
+
+    def render(self, in_flight: int, observer_failures: int, up: Mapping[str, bool]) -> bytes:
+        """The exposition text, with the live values of this moment."""
+        self._in_flight.set(in_flight)
+        self._failures.set(observer_failures)
+        for target, is_up in up.items():
+            self._up.labels(target).set(is_up)
+        return generate_latest(self.registry)

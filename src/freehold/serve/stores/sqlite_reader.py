@@ -1,0 +1,109 @@
+"""Views of a ledger file, read-only and beside a running writer."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from freehold.core.errors import BadSettings
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """One workload's requests that ended at one target (None: at none), as the ledger has them."""
+
+    workload: str
+    target: str | None
+    basis: str | None
+    model: str | None
+    requests: int
+    answered: int
+    spilled: int
+    input_tokens: int
+    output_tokens: int
+    cost_nanousd: int
+    mean_ttft_s: float | None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """How often data of a class, with its allowed regions, was sent to a target. Every attempt counts, not only the last."""
+
+    data_class: str
+    regions: str | None
+    target: str
+    attempts: int
+
+
+class TrafficRow(msgspec.Struct, frozen=True):
+    """One answered request, as the plan needs it."""
+
+    stands_for: float
+    workload: str
+    data_class: str
+    input_tokens: int
+    cache_read: int
+    output_tokens: int
+    target: str
+    cost_nanousd: int
+
+
+class SqliteReader:
+    """Opens the file for each view and lets go of it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BadSettings when there is no ledger at the path."""
+        if not path.is_file():
+            raise BadSettings(f"no ledger at {path}; 'freehold serve' writes one, or give --ledger")
+        self._path = path
+
+    def slices(self) -> list[Slice]:
+        """Totals by workload and target."""
+        return [
+            Slice(*row)
+            for row in self._rows(
+                """SELECT workload, target, basis, model, count(*), sum(outcome = 'finished'), sum(spilled),
+                coalesce(sum(uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0)), 0),
+                coalesce(sum(answer_output + coalesce(reasoning, 0)), 0), sum(cost_nanousd), avg(ttft_s)
+                FROM entries GROUP BY workload, target ORDER BY workload, target"""
+            )
+        ]
+
+    def seen(self) -> list[Seen]:
+        """Which classes of data were sent where."""
+        return [
+            Seen(*row)
+            for row in self._rows(
+                """SELECT e.data_class, e.regions, a.target, count(*) FROM attempts a JOIN entries e ON e.id = a.entry_id
+                GROUP BY 1, 2, 3 ORDER BY 1, 3"""
+            )
+        ]
+
+    def traffic(self) -> Iterator[TrafficRow]:
+        """Every finished request, in the order of the time it stands for."""
+        for row in self._rows(
+            """SELECT stands_for, workload, data_class, uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0),
+            coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0), target, cost_nanousd
+            FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
+        ):
+            yield TrafficRow(*row)
+
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Those of the request ids that have no entry."""
+        return set(ids) - {row[0] for row in self._rows("SELECT id FROM entries")}
+
+    def recent(self, limit: int) -> list[dict[str, object]]:
+        """The newest entries, newest first, as plain rows for people to read."""
+        names = (
+            "id received_at workload data_class outcome status target model reason spilled cost_nanousd ttft_s total_s".split()
+        )
+        rows = self._rows(f"SELECT {', '.join(names)} FROM entries ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (fixed names)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)) as db:
+                yield from db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise BadSettings(f"cannot read the ledger {self._path}: {error}") from None

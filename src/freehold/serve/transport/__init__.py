@@ -1,0 +1,1 @@
+"""HTTP in and out: the only sockets of the data plane."""

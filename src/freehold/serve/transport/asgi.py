@@ -1,0 +1,132 @@
+"""The first inbound transport: a bare ASGI application for uvicorn. Reads a bounded body, hands it on, sends what comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import msgspec
+
+from freehold.core.errors import FreeholdError, NotFound, TooLarge
+from freehold.wire import errors
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Headers: TypeAlias = Mapping[str, str]
+
+_BODY_READ_S = 60.0
+
+
+class AsgiSink:
+    """The Sink port over ASGI's send; uvicorn applies back-pressure inside it."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.started = False
+        self._receive = receive
+        self._send = send
+
+    @asynccontextmanager
+    async def cancelled_by_hang_up(self) -> AsyncIterator[None]:
+        """One watcher task a request: ASGI tells of a hang-up only to who is receiving."""
+        body = asyncio.current_task()
+        assert body is not None
+
+        async def watch() -> None:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            body.cancel()
+
+        watcher = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+
+    async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        self.started = True
+        raw = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def write(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": data})
+
+    def abort(self) -> None:
+        """Nothing to send: uvicorn closes a connection whose application returns before the end."""
+
+
+Completions: TypeAlias = Callable[[Headers, bytes, AsgiSink], Awaitable[None]]
+Page: TypeAlias = Callable[[str, Headers], "PageReply"]
+
+
+class PageReply(msgspec.Struct, frozen=True):
+    """A small whole answer: health, metrics, the model list."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+
+
+class DataPlane:
+    """`POST /v1/chat/completions` goes to `completions`; each GET path (a prefix where it ends in /) to its page."""
+
+    def __init__(self, completions: Completions, pages: Mapping[str, Page], body_limit: int) -> None:
+        self._completions = completions
+        self._pages = dict(pages)
+        self._body_limit = body_limit
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """ASGI's entry point."""
+        if scope["type"] != "http":
+            return
+        sink = AsgiSink(receive, send)
+        method, path = scope["method"], scope["path"]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            if (method, path) == ("POST", "/v1/chat/completions"):
+                body = await _read_body(receive, headers, self._body_limit)
+                if body is not None:
+                    await self._completions(headers, body, sink)
+                return
+            reply = self._page(method, path)(path, headers)
+        except FreeholdError as error:
+            await _refuse(error, sink)
+            return
+        await sink.head(reply.status, [("content-type", reply.content_type), ("content-length", str(len(reply.body)))])
+        await sink.end(reply.body)
+
+    def _page(self, method: str, path: str) -> Page:
+        prefix = path[: path.rfind("/") + 1]
+        page = self._pages.get(path) or (self._pages.get(prefix) if prefix != "/" else None)
+        if page is None or method not in {"GET", "HEAD"}:
+            raise NotFound(f"no {method} {path} here; see POST /v1/chat/completions and GET /v1/models")
+        return page
+
+
+async def _read_body(receive: Receive, headers: Headers, limit: int) -> bytes | None:
+    """The whole body; None when the caller left meanwhile. Raises TooLarge."""
+    if int(headers.get("content-length", "0") or 0) > limit:
+        raise TooLarge(f"the body exceeds {limit} bytes")
+    chunks: list[bytes] = []
+    size = 0
+    async with asyncio.timeout(_BODY_READ_S):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"the body exceeds {limit} bytes")
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+
+async def _refuse(error: FreeholdError, sink: AsgiSink) -> None:
+    body = errors.openai_body(error)
+    await sink.head(error.status, [*errors.headers(error), ("content-length", str(len(body)))])
+    await sink.end(body)
