@@ -1,0 +1,41 @@
+# Every target sets up what it needs: a fresh machine with Python 3.11+ and make is enough.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check bench docs clean
+
+help:  ## What there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=" >&2; exit 2; }
+	@echo "setting up .venv (once)" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+	@touch $@
+
+demo: .venv/.installed  ## The main job on this machine: engine, gateway, real trace, plan, dashboard (ARGS='--exit --json')
+	@$(BIN)/freehold demo $(ARGS)
+
+test: .venv/.installed  ## The suite a person runs before every commit
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: .venv/.installed  ## The tests that take minutes: kill -9 under load, long searches
+	@$(BIN)/python -m pytest -m long $(ARGS)
+
+check: .venv/.installed  ## Format, lint, types, layers, shape
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
+	@$(BIN)/python -m pytest tests/test_shape.py
+
+bench: .venv/.installed  ## Ratios against a direct call, in one interleaved run (see docs/explain/performance.md)
+	@$(BIN)/python -m benchmarks.overhead $(ARGS)
+
+docs: .venv/.installed  ## Regenerate docs/reference from the code
+	@$(BIN)/python -m docs.generate
+
+clean:  ## Remove what the targets above made
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log
