@@ -75,6 +75,6 @@ def _announcer(kind: str, json: bool) -> Callable[[str], None]:
         if json:
             emit_json({"lab": kind, "url": url})
         else:
-            notes.print(f"lab {kind} at {url} (tally: {url}/lab/tally); Ctrl-C ends it", highlight=False)
+            notes.print(f"lab {kind} at {url} (tally: {url}/lab/tally); Ctrl-C ends it", highlight=False, soft_wrap=True)
 
     return announce

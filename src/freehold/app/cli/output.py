@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-out = Console()
-notes = Console(stderr=True)
+_PIPED_WIDTH = 140
+
+out = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+notes = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPED_WIDTH)
 
 
 def emit_json(value: Any) -> None:

@@ -7,7 +7,11 @@ from freehold.serve.gateway.record import Record
 
 
 def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
-    """`x-request-id` and `x-freehold-*`. The cost is known once an answer is whole, so the head of a stream carries none."""
+    """`x-request-id` and `x-freehold-*`.
+
+    The cost is the rented one, known once an answer is whole: the head of a stream carries none, nor does an answer from
+    owned capacity, whose cost is the machine's and not the request's.
+    """
     headers = [("x-request-id", record.id)]
     if not record.opened:
         return headers
@@ -18,6 +22,6 @@ def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
     if entry.target is not None:
         headers.append(("x-freehold-target", entry.target))
         headers.append(("x-freehold-reason", entry.reason.encode("ascii", "replace").decode()))
-    if record.priced:
+    if record.priced and entry.basis != "owned":
         headers.append(("x-freehold-cost-usd", f"{dollars(entry.cost_nanousd):f}"))
     return headers

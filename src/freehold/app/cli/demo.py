@@ -1,0 +1,41 @@
+"""`freehold demo`: the whole job once, on this machine, on a real trace."""
+
+from typing import Annotated
+
+import uvloop
+from cyclopts import App, Parameter
+
+from freehold.app.cli.output import emit_json
+from freehold.app.demo.run import DemoOptions, run_demo
+
+app = App(name="demo", help="Engine, gateway, a real trace replayed, the ledger, the plan, the dashboard: the main job once.")
+
+
+@app.default
+def demo(
+    *,
+    exit: Annotated[bool, Parameter(negative="")] = False,
+    json: bool = False,
+    live: Annotated[bool, Parameter(negative="")] = False,
+    minutes: float = 10.0,
+    speed: float = 12.0,
+) -> int:
+    """Replay minutes of the Azure conversation trace through a gateway in front of a real engine and two lab stand-ins.
+
+    Parameters
+    ----------
+    exit
+        Stop when the plan is printed, instead of serving until Ctrl-C.
+    json
+        Print one JSON object alone on stdout.
+    live
+        Send rented traffic to a real API whose key is in the environment (OPENAI_API_KEY or another known one). It costs money.
+    minutes
+        How much of the trace.
+    speed
+        How many times faster than it happened.
+    """
+    report = uvloop.run(run_demo(DemoOptions(exit=exit, json=json, live=live, minutes=minutes, speed=speed)))
+    if json:
+        emit_json(report)
+    return 0 if report["lost"] == 0 and report["constraint_violations"] == 0 else 1

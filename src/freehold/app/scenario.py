@@ -1,0 +1,137 @@
+"""A declared workload for those who have no trace: a YAML file, expanded to one day of requests, the same every time.
+
+Times follow the daily profile, lengths a log-normal of the stated spread; totals match the declared tokens exactly.
+"""
+
+import math
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+import yaml
+from msgspec import Meta
+
+from freehold.core.errors import BadSettings
+from freehold.plan.capacity import Precision
+from freehold.plan.owned import HirePlan
+from freehold.plan.traffic import DAY_S, Floats, Ints, Traffic
+
+MAX_REQUESTS = 5_000_000
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(gt=0, le=1e15)]
+
+
+class OwnSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The owned side; what is left out keeps the command's default."""
+
+    model: str | None = None
+    precision: Precision | None = None
+    gpu: str | None = None
+    gpu_count: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    provider: str | None = None
+    hire_plan: HirePlan | None = None
+    usd_per_hour: Annotated[Decimal, Meta()] | None = None
+    prefill_tok_s: Positive | None = None
+    decode_tok_s: Positive | None = None
+
+
+class TermsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Terms of the comparison; what is left out keeps the command's default."""
+
+    month_hours: Positive | None = None
+    max_utilisation: Share | None = None
+    people_fte: Annotated[float, Meta(ge=0)] | None = None
+    salary_usd_year: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file. Give `daily_profile` (24 relative hourly rates) or `peak_to_mean` (one smooth daily wave), or neither."""
+
+    name: str
+    tokens_per_day: Positive
+    input_share: Annotated[float, Meta(ge=0, lt=1)]
+    output_tokens_mean: Positive
+    length_cv: Annotated[float, Meta(ge=0, le=10)] = 1.0
+    cached_share: Share = 0.0
+    sensitive_share: Share = 0.0
+    arrivals: Literal["poisson", "even"] = "poisson"
+    daily_profile: Annotated[tuple[Annotated[float, Meta(ge=0)], ...], Meta(min_length=24, max_length=24)] | None = None
+    peak_to_mean: Annotated[float, Meta(ge=1, le=20)] | None = None
+    seed: Annotated[int, Meta(ge=0)] = 1
+    rent: str | None = None
+    hosted: tuple[str, ...] = ()
+    own: OwnSection = OwnSection()
+    terms: TermsSection = TermsSection()
+
+    def __post_init__(self) -> None:
+        if self.daily_profile is not None and self.peak_to_mean is not None:
+            raise ValueError("give daily_profile or peak_to_mean, not both")
+        if self.daily_profile is not None and not sum(self.daily_profile):
+            raise ValueError("daily_profile is all zero; give 24 relative rates")
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Raises BadSettings in one line: the file, the field, what is wrong."""
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Scenario)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"cannot read the scenario {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise BadSettings(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def expand(scenario: Scenario) -> Traffic:
+    """One day of requests, midnight to midnight. Raises BadSettings when the day has too few or too many requests."""
+    tokens_out = scenario.tokens_per_day * (1 - scenario.input_share)
+    count = round(tokens_out / scenario.output_tokens_mean)
+    if not 2 <= count <= MAX_REQUESTS:
+        raise BadSettings(
+            f"scenario {scenario.name} makes {count:,} requests a day, outside 2 to {MAX_REQUESTS:,}; "
+            "change tokens_per_day or output_tokens_mean, or split the workload"
+        )
+    random = np.random.default_rng(scenario.seed)
+    even = (np.arange(count) + 0.5) / count
+    places = even if scenario.arrivals == "even" else np.sort(random.random(count))
+    inputs = _lengths(scenario.tokens_per_day * scenario.input_share, count, scenario.length_cv, random)
+    return Traffic(
+        time_s=np.interp(places, *_arrival_share(scenario)),
+        input_tokens=inputs,
+        cache_read=(inputs * scenario.cached_share).astype(np.int64),
+        output_tokens=_lengths(tokens_out, count, scenario.length_cv, random),
+        sensitive=random.random(count) < scenario.sensitive_share,
+        span_s=DAY_S,
+    )
+
+
+def _arrival_share(scenario: Scenario) -> tuple[Floats, Floats]:
+    """Cumulative share of the day's requests at each minute, and the minutes in seconds."""
+    minutes = np.arange(1440)
+    if scenario.daily_profile is not None:
+        rate = np.array(scenario.daily_profile)[minutes // 60]
+    else:
+        rate = _wave(scenario.peak_to_mean or 1.0, minutes / 1440)
+    share = np.concatenate(([0.0], np.cumsum(rate) / rate.sum()))
+    return share, np.linspace(0.0, DAY_S, 1441)
+
+
+def _wave(peak_to_mean: float, day: Floats) -> Floats:
+    """exp(a cos) peaking at 15:00, with the `a` whose peak over mean, e^a / I0(a), is the one asked for."""
+    low, high = 0.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if math.exp(middle) / float(np.i0(middle)) > peak_to_mean else (middle, high)
+    wave: Floats = np.exp(low * (np.cos(2 * np.pi * (day - 15 / 24)) - 1))
+    return wave
+
+
+def _lengths(total: float, count: int, cv: float, random: np.random.Generator) -> Ints:
+    """Whole token counts of that total and spread; rounding the running sum keeps the total exact."""
+    sigma2 = math.log1p(cv * cv)
+    spread = random.lognormal(-sigma2 / 2, math.sqrt(sigma2), count)
+    running = np.rint(np.cumsum(spread) * (total / spread.sum()))
+    return np.diff(running, prepend=0.0).astype(np.int64)
