@@ -20,10 +20,13 @@ from freehold.serve.gateway.house import Bounds, Policy
 from freehold.serve.providers import PROVIDERS
 
 
-def build_policy(file: ConfigFile, today: date) -> Policy:
-    """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance."""
+def build_policy(file: ConfigFile, today: date, *, with_secrets: bool = True) -> Policy:
+    """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance.
+
+    Without secrets the policy can be reasoned about (plans, checks) where the keys are not at hand, and not be served.
+    """
     settings = file.settings
-    targets = {name: _target(file, name, spec) for name, spec in settings.targets.items()}
+    targets = {name: _target(file, name, spec, with_secrets=with_secrets) for name, spec in settings.targets.items()}
     workloads = _workloads(file, targets)
     keys = [
         Key(k.name, k.sha256, None if k.workloads is None else frozenset(k.workloads), _handling(k.data, k.regions))
@@ -45,7 +48,7 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
     )  # fmt: skip
 
 
-def _target(file: ConfigFile, name: str, spec: TargetSettings) -> Target:
+def _target(file: ConfigFile, name: str, spec: TargetSettings, *, with_secrets: bool) -> Target:
     hardware = spec.cost
     return Target(
         name=name,
@@ -54,7 +57,7 @@ def _target(file: ConfigFile, name: str, spec: TargetSettings) -> Target:
         url=spec.url or PROVIDERS[spec.provider or ""].url or "",
         model=spec.model,
         clearance=spec.clearance,
-        secret=_secret(file, name, spec),
+        secret=_secret(file, name, spec) if with_secrets else None,
         regions=frozenset(spec.regions),
         terms=Terms(spec.terms.retention_days, spec.terms.trains_on_data, spec.terms.baa),
         egress=spec.egress,

@@ -105,6 +105,7 @@ def expand(scenario: Scenario) -> Traffic:
         output_tokens=_lengths(tokens_out, count, scenario.length_cv, random),
         sensitive=random.random(count) < scenario.sensitive_share,
         span_s=DAY_S,
+        declared=True,
     )
 
 
@@ -134,4 +135,5 @@ def _lengths(total: float, count: int, cv: float, random: np.random.Generator) -
     sigma2 = math.log1p(cv * cv)
     spread = random.lognormal(-sigma2 / 2, math.sqrt(sigma2), count)
     running = np.rint(np.cumsum(spread) * (total / spread.sum()))
-    return np.diff(running, prepend=0.0).astype(np.int64)
+    lengths: Ints = np.diff(running, prepend=0.0).astype(np.int64)
+    return lengths

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.errors import BadSettings
+from freehold.plan.traffic import TrafficRow
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -34,19 +35,6 @@ class Seen(msgspec.Struct, frozen=True):
     regions: str | None
     target: str
     attempts: int
-
-
-class TrafficRow(msgspec.Struct, frozen=True):
-    """One answered request, as the plan needs it."""
-
-    stands_for: float
-    workload: str
-    data_class: str
-    input_tokens: int
-    cache_read: int
-    output_tokens: int
-    target: str
-    cost_nanousd: int
 
 
 class SqliteReader:
@@ -81,11 +69,10 @@ class SqliteReader:
         ]
 
     def traffic(self) -> Iterator[TrafficRow]:
-        """Every finished request, in the order of the time it stands for."""
+        """Every finished request, as the plan reads it, in the order of the time it stands for."""
         for row in self._rows(
             """SELECT stands_for, workload, data_class, uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0),
-            coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0), target, cost_nanousd
-            FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
+            coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0) FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
         ):
             yield TrafficRow(*row)
 

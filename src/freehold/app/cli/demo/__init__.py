@@ -1,4 +1,4 @@
-"""`freehold demo`: the whole job once, on this machine, on a real trace."""
+"""`freehold demo`: the main job once, on one machine: four real processes, a real trace, the ledger, the plan."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import uvloop
 from cyclopts import App, Parameter
 
 from freehold.app.cli.output import emit_json
-from freehold.app.demo.run import DemoOptions, run_demo
+from freehold.app.cli.demo.run import DemoOptions, run_demo
 
 app = App(name="demo", help="Engine, gateway, a real trace replayed, the ledger, the plan, the dashboard: the main job once.")
 

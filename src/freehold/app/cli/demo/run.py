@@ -1,0 +1,112 @@
+"""Run the demo: start the processes, replay the trace, read the ledger, make the plan, tell the story."""
+
+import asyncio
+import signal
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from freehold.app import config_file
+from freehold.app.cli.demo.children import Children
+from freehold.app.cli.demo.story import Story
+from freehold.app.cli.demo.world import World, build_world
+from freehold.app.ledger_plan import plan_of_ledger
+from freehold.app.policy import build_policy
+from freehold.app.verdicts import violations
+from freehold.core.money import dollars
+from freehold.lab.mix import parse_mix
+from freehold.lab.replay import ReplayOptions, replay
+from freehold.lab.report import ReplayReport
+from freehold.lab.traces import open_trace, window
+from freehold.serve.stores.sqlite_reader import SqliteReader
+
+_MIX = "ticket-triage=20:confidential:tickets,assistant=55:internal,reports=25:public"
+
+
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`minutes` of the trace at `speed` times the pace it happened."""
+
+    exit: bool
+    json: bool
+    live: bool
+    minutes: float
+    speed: float
+
+
+async def run_demo(options: DemoOptions) -> dict[str, Any]:
+    """The demo's figures, once it ended. Raises BadSettings when something cannot start."""
+    world = build_world(live=options.live)
+    story = Story(quiet=options.json)
+    async with Children(world.folder) as children:
+        story.starting(world)
+        await _start(children, world, options)
+        trace = resources.files("freehold.lab").joinpath("data/azure_llm_2023_conv.csv.gz")
+        with resources.as_file(trace) as path:
+            requests = list(window(open_trace(path), 0.0, options.minutes * 60))
+        replay_options = ReplayOptions(
+            url=f"http://127.0.0.1:{world.gateway}", mix=parse_mix(_MIX), key=world.key, speed=options.speed
+        )
+        with story.progress(len(requests)) as told:
+            report = await replay(requests, replay_options, told)
+        figures = await asyncio.to_thread(_figures, world, report, story)
+        if not options.exit and not report.interrupted:
+            story.serving(world)
+            await _until_interrupted()
+    return figures
+
+
+async def _start(children: Children, world: World, options: DemoOptions) -> None:
+    """The three places models are served, then the gateway in front of them. Lab waits shrink with the replay's speed."""
+    scale = ["--time-scale", str(options.speed)]
+    engine = ["lab", "engine", "--port", str(world.engine), "--slots", "16", "--ttft-ms", "250", "--tokens-per-s", "45"]
+    starts = [
+        children.start("tickets-llamacpp", ["engines", "run", "tiny-tickets", "--port", str(world.tickets)], world.tickets),
+        children.start("assistant-owned", [*engine, *scale], world.engine),
+    ]
+    if world.live is None:
+        provider = ["lab", "provider", "--port", str(world.provider), "--ttft-ms", "400", "--tokens-per-s", "80"]
+        starts.append(children.start("rented-api", [*provider, *scale], world.provider))
+    await asyncio.gather(*starts)
+    await children.start("gateway", ["serve", "-c", str(world.config)], world.gateway)
+
+
+def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]:
+    """What the ledger says, held against what the clients got."""
+    reader = SqliteReader(world.ledger)
+    slices = reader.slices()
+    policy = build_policy(config_file.load(world.config), story.today)
+    broken = violations(reader.seen(), policy.targets)
+    plan = plan_of_ledger(world.ledger, policy, story.today)
+    page = Path(world.folder / "plan.html")
+    by_target: Counter[str] = Counter()
+    by_workload: dict[str, dict[str, int]] = {}
+    for piece in slices:
+        by_target[piece.target or "none"] += piece.requests
+        by_workload.setdefault(piece.workload, {})[piece.target or "none"] = piece.requests
+    figures: dict[str, Any] = {
+        "requests": report.sent,
+        "answered": report.answered,
+        "errors": sum(report.errors.values()) + report.unfinished,
+        "lost": len(reader.missing(report.whole_ids)),
+        "spilled": sum(piece.spilled for piece in slices),
+        "by_target": dict(by_target),
+        "by_workload": by_workload,
+        "constraint_violations": len(broken),
+        "cost_usd": float(dollars(sum(piece.cost_nanousd for piece in slices))),
+        "tickets": {"right": report.tickets_right, "total": report.tickets_total},
+        "lab_targets": [target.name for target in policy.targets.values() if target.lab],
+        "plan": plan,
+    }
+    story.told(report, slices, reader.recent(2000), figures, page)
+    return figures
+
+
+async def _until_interrupted() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

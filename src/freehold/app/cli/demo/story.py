@@ -1,0 +1,87 @@
+"""What the demo tells a person: where each workload went and why, what it cost, what the plan says, where to look."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from freehold.app.cli.ledger import slices_table
+from freehold.app.cli.output import notes, out
+from freehold.app.cli.plan import print_plan, write_html
+from freehold.app.cli.replay import progress_bar
+from freehold.app.cli.demo.world import World
+from freehold.lab.report import Progress, ReplayReport
+from freehold.serve.stores.sqlite_reader import Slice
+
+_WHY_LENGTH = 90
+
+
+class Story:
+    """Tells on stdout; quiet: nothing but notes on stderr, so that JSON stands alone."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._out: Console = Console(quiet=True) if quiet else out
+        self.today = datetime.now(UTC).date()
+
+    def starting(self, world: World) -> None:
+        """Before the processes start."""
+        notes.print("Starting four processes: a real llama.cpp engine, a lab engine, a rented API, the gateway.")
+        if world.live:
+            notes.print(f"[bold]Live:[/bold] rented traffic goes to {world.live} with your key, and is billed.")
+        else:
+            notes.print("The rented API and the assistant's engine are [bold]lab stand-ins[/bold]: real bytes, made-up text.")
+        notes.print(f"Configuration, ledger and logs: {world.folder}", soft_wrap=True)
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[Progress], None]]:
+        """The replay's bar on stderr."""
+        with progress_bar(total) as told:
+            yield told
+
+    def told(
+        self, report: ReplayReport, slices: Sequence[Slice], recent: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], page: Path
+    ) -> None:
+        """After the replay: the ledger, the reasons, the plan."""
+        write_html(figures["plan"], page)
+        self._out.rule("Where each workload went, from the ledger")
+        self._out.print(slices_table(list(slices)))
+        self._out.print(_why(recent))
+        self._out.print(
+            f"{report.sent} sent, {report.answered} answered whole, {figures['errors']} errors; "
+            f"answered without an entry: [bold]{figures['lost']}[/bold]; "
+            f"constraint violations: [bold]{figures['constraint_violations']}[/bold]; "
+            f"tickets labelled right: {report.tickets_right} of {report.tickets_total} (the model knows these phrases only)"
+        )
+        self._out.rule("The plan, from that ledger")
+        print_plan(figures["plan"], self._out)
+        self._out.print(f"The same with pictures: {page}", soft_wrap=True)
+
+    def serving(self, world: World) -> None:
+        """While it keeps serving."""
+        self._out.rule("Still serving; Ctrl-C ends it")
+        self._out.print(f"API        http://127.0.0.1:{world.gateway}/v1   key {world.key}", soft_wrap=True)
+        self._out.print(f"Dashboard  http://127.0.0.1:{world.admin}/     admin key {world.admin_key}", soft_wrap=True)
+        self._out.print(
+            f"curl http://127.0.0.1:{world.gateway}/v1/chat/completions -H 'authorization: Bearer {world.key}' "
+            '-d \'{"model":"ticket-triage","max_tokens":24,"temperature":0,'
+            '"messages":[{"role":"user","content":"I was charged twice for my invoice. Thanks."}]}\'',
+            soft_wrap=True,
+        )
+
+
+def _why(recent: Sequence[Mapping[str, Any]]) -> Table:
+    """The commonest reasons for each workload and target, numbers in them left out so that like goes with like."""
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    for row in recent:
+        reason = "".join("#" if letter.isdigit() else letter for letter in str(row["reason"] or ""))
+        reasons[str(row["workload"]), str(row["target"] or "none"), reason.replace("##", "#")] += 1
+    table = Table("workload", "went to", "because", "requests", title="Why, over the newest entries (# stands for a number)")
+    for (workload, target, reason), count in sorted(reasons.items(), key=lambda item: (item[0][0], -item[1]))[:12]:
+        table.add_row(workload, target, reason[:_WHY_LENGTH], str(count))
+    return table

@@ -1,0 +1,135 @@
+"""What the demo runs: its ports, its keys, and the `freehold.yaml` it writes for anyone to read."""
+
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from freehold.app.cli.demo.children import free_port
+from freehold.core.errors import BadSettings
+from freehold.serve.access.keys import digest, new_key
+from freehold.serve.providers import PROVIDERS
+
+# A live demo uses the cheapest current model of whichever provider has a key in the environment, in this order.
+_LIVE_MODELS = {"openai": "gpt-4o-mini", "mistral": "mistral-small-latest", "groq": "llama-3.1-8b-instant", "deepseek": "deepseek-chat"}
+LAB_MODEL = "gpt-4o-2024-11-20"
+
+_CONFIG = """\
+# Written by `freehold demo`. Targets marked lab are stand-ins and say so; the ticket engine is real.
+version: 1
+listen: 127.0.0.1:{gateway}
+store: sqlite:///freehold.db
+admin:
+  listen: 127.0.0.1:{admin}
+  key_sha256: {admin_sha256}
+keys:
+  - {{name: demo, sha256: {key_sha256}}}
+targets:
+  tickets-llamacpp:            # llama.cpp on this machine with a tiny model that knows support tickets and nothing else
+    engine: llamacpp
+    url: http://127.0.0.1:{tickets}
+    model: tiny-tickets
+    regions: [home]
+    clearance: restricted
+    concurrency: 4
+  assistant-owned:             # lab: stands in for vLLM with Llama-3.1-8B on one L40S
+    engine: vllm
+    url: http://127.0.0.1:{engine}
+    model: Llama-3.1-8B
+    regions: [home]
+    clearance: confidential
+    concurrency: {slots}
+    cost: {{gpu: L40S, count: 1, provider: aws, plan: on_demand}}
+    lab: true
+{rented}
+workloads:
+  ticket-triage:               # confidential: the rented target stands there and is removed by the constraint, every time
+    targets: [tickets-llamacpp, rented-api]
+    data: confidential
+    spill: false
+  assistant:                   # own the base, rent the peak
+    targets: [assistant-owned, rented-api]
+    data: internal
+    spill: true
+  reports:
+    targets: [rented-api]
+    data: public
+"""
+_LAB_RENTED = """\
+  rented-api:                  # lab: stands in for a hosted API, at that API's price
+    provider: lab
+    url: http://127.0.0.1:{provider}
+    model: {model}
+    regions: [us]
+    clearance: internal
+    price: {{like: openai/{model}}}
+"""
+_LIVE_RENTED = """\
+  rented-api:                  # a real API: it bills
+    provider: {name}
+    model: {model}
+    key: env:{variable}
+    regions: [us]
+    clearance: internal
+"""
+
+
+class World(msgspec.Struct, frozen=True):
+    """Ports, keys and files of one demo. `live` names the provider whose key is used, None in the lab."""
+
+    folder: Path
+    gateway: int
+    admin: int
+    tickets: int
+    engine: int
+    provider: int
+    key: str
+    admin_key: str
+    live: str | None
+
+    @property
+    def config(self) -> Path:
+        """The configuration the gateway was started with."""
+        return self.folder / "freehold.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger it writes."""
+        return self.folder / "freehold.db"
+
+
+SLOTS = 16
+
+
+def build_world(*, live: bool) -> World:
+    """A fresh folder with its configuration. Raises BadSettings when it cannot be written, or no key for a live demo is there."""
+    name = _live_provider() if live else None
+    gateway = free_port(8400)
+    folder = Path(".demo" if gateway == 8400 else f".demo-{gateway}").absolute()
+    world = World(
+        folder, gateway, free_port(8401), free_port(8411), free_port(8412), free_port(8413), new_key(), new_key(), name
+    )
+    rented = _LAB_RENTED.format(provider=world.provider, model=LAB_MODEL)
+    if name is not None:
+        rented = _LIVE_RENTED.format(name=name, model=_LIVE_MODELS[name], variable=PROVIDERS[name].key_env)
+    text = _CONFIG.format(
+        gateway=gateway, admin=world.admin, tickets=world.tickets, engine=world.engine, slots=SLOTS, rented=rented.rstrip(),
+        admin_sha256=digest(world.admin_key), key_sha256=digest(world.key),
+    )  # fmt: skip
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir()
+        world.config.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadSettings(f"cannot write the demo's folder {folder}: {error.strerror}") from None
+    return world
+
+
+def _live_provider() -> str:
+    for name in _LIVE_MODELS:
+        if os.environ.get(PROVIDERS[name].key_env or ""):
+            return name
+    variables = ", ".join(str(PROVIDERS[name].key_env) for name in _LIVE_MODELS)
+    raise BadSettings(f"--live needs a provider's key in the environment: one of {variables}")

@@ -1,0 +1,279 @@
+"""`freehold plan`: rent, own, or own the base and rent the peak, and from which volume on."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.table import Table
+
+from freehold.app import config_file
+from freehold.app.cli.output import emit_json, notes, out
+from freehold.app.scenario import Scenario, expand, load_scenario
+from freehold.app.settings import PriceSettings, Settings
+from freehold.catalog.facts import load_facts
+from freehold.catalog.prices import PriceBook
+from freehold.core.data import DataClass
+from freehold.core.errors import BadSettings
+from freehold.core.money import nanousd
+from freehold.core.price import PriceCard, Rate
+from freehold.lab.traces import open_trace
+from freehold.plan.capacity import Precision
+from freehold.plan.inputs import Assumption, PlanTerms
+from freehold.plan.owned import HirePlan
+from freehold.plan.plan import Plan, WorkloadPlan, make_plan
+from freehold.plan.quote import Choice, Quotes, plan_from_rows
+from freehold.plan.report import render_html
+from freehold.plan.traffic import TrafficRow
+from freehold.plan.wording import answer, crossings, money, percent, summary, tokens
+
+app = App(name="plan", help="What to own and what to rent, in dollars a month.")
+
+EXAMPLE = "support-tickets"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Where the traffic comes from; one of them."""
+
+    trace: Path | None = None
+    "A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped), planned as one workload."
+    scenario: str | None = None
+    "A scenario file, or the name of a shipped one: support-tickets, regulated-documents."
+    workload: str | None = None
+    "Name of the traced workload, as in the configuration. Default: the trace's file name."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What is compared. Unset, the configuration or the scenario decides, then a default that the plan shows."""
+
+    rent: str | None = None
+    "The rented model as provider/model. Default: openai/gpt-4o."
+    hosted: tuple[str, ...] = ()
+    "APIs that host the owned model, as provider/model: the third candidate. May be repeated."
+    clearance: DataClass | None = None
+    "The highest data class that may be rented. Default: internal."
+    model: str | None = None
+    "The owned model. Default: Llama-3.1-8B."
+    precision: Precision | None = None
+    "Its precision. Default: fp8, or bf16 where the GPU has no fp8."
+    gpu: str | None = None
+    "The GPU. Default: L40S."
+    gpu_count: int | None = None
+    "GPUs per replica. Default: 1."
+    provider: str | None = None
+    "Who hires out the GPU. Default: aws."
+    hire_plan: HirePlan | None = None
+    "How it is hired. Default: on_demand."
+    usd_per_hour: Decimal | None = None
+    "Price of one replica's GPUs per hour, instead of the catalogue's."
+    prefill_tok_s: float | None = None
+    "Measured input tokens per second of one replica, with --decode-tok-s."
+    decode_tok_s: float | None = None
+    "Measured output tokens per second of one replica, with --prefill-tok-s."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TermsGiven:
+    """On which terms."""
+
+    max_utilisation: float | None = None
+    "How busy a replica may be kept, 0 to 1. Default: 0.7."
+    people_fte: float | None = None
+    "People who run what is owned, in full-time equivalents. Default: 0."
+    salary_usd_year: int | None = None
+    "Loaded salary of one of them. Default: 200000."
+    month_hours: float | None = None
+    "Length of the month, on both sides. Default: 730."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """How the answer comes out."""
+
+    html: Path | None = None
+    "Also write the plan as one self-contained page."
+    json: bool = False
+    "Print the plan as one JSON document; money in integer nano-dollars."
+
+
+@app.default
+def plan(
+    given: Given = Given(),
+    compared: Compared = Compared(),
+    terms: TermsGiven = TermsGiven(),
+    *,
+    config: Annotated[Path | None, Parameter(alias="-c")] = None,
+    printed: Printed = Printed(),
+) -> int:
+    """Compare renting, owning, and owning the base while renting the peak, on the traffic as it is.
+
+    Without --trace or --scenario the shipped example is planned.
+
+    Parameters
+    ----------
+    config
+        Take the rented and the owned target of each workload from this configuration.
+    """
+    if given.trace and given.scenario:
+        raise BadSettings("both --trace and --scenario are given; choose one")
+    quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date())
+    asked = (compared, terms)
+    made = _plan_trace(given, config, asked, quotes) if given.trace else _plan_scenario(given.scenario, asked, quotes)
+    if printed.html:
+        _write(printed.html, render_html(made))
+    if printed.json:
+        emit_json(made)
+    else:
+        _show(made)
+    return 0
+
+
+def _plan_trace(given: Given, config: Path | None, asked: tuple[Compared, TermsGiven], quotes: Quotes) -> Plan:
+    assert given.trace is not None
+    name = given.workload or given.trace.name.split(".")[0]
+    rows = [TrafficRow(r.at, name, "public", r.input_tokens, 0, r.output_tokens) for r in open_trace(given.trace)]
+    return plan_from_rows(rows, choices(config, asked[0]), quotes, overlaid(PlanTerms(), asked[1]))
+
+
+def _plan_scenario(name: str | None, asked: tuple[Compared, TermsGiven], quotes: Quotes) -> Plan:
+    if name is None:
+        notes.print(f"No traffic given, so this is the shipped example {EXAMPLE}; give --trace or --scenario.", soft_wrap=True)
+    scenario = _scenario(name or EXAMPLE)
+    terms = overlaid(PlanTerms(), scenario.terms, asked[1])
+    made = quotes.workload(scenario.name, expand(scenario), overlaid(Choice(), scenario, scenario.own, asked[0]), terms)
+    return make_plan([made], terms, quotes.on, quotes.facts.stale(quotes.on))
+
+
+def _scenario(name: str) -> Scenario:
+    examples = resources.files("freehold.plan") / "examples"
+    shipped = examples / f"{name}.yaml"
+    if Path(name).suffix or not shipped.is_file():
+        return load_scenario(Path(name))
+    with resources.as_file(shipped) as path:
+        return load_scenario(path)
+
+
+def choices(config: Path | None, compared: Compared) -> Callable[[str], Choice]:
+    """What to compare for a workload: the command line over the configuration over defaults. Raises BadSettings."""
+    settings = None if config is None else config_file.load(config).settings
+
+    def choice_of(workload: str) -> Choice:
+        if settings is None:
+            return overlaid(Choice(), compared)
+        if workload not in settings.workloads:
+            names = ", ".join(settings.workloads)
+            raise BadSettings(f"{config} has no workload {workload!r}; name one of {names} with --workload")
+        choice = overlaid(_configured(settings, workload), compared)
+        return msgspec.structs.replace(choice, price=None) if compared.rent else choice
+
+    return choice_of
+
+
+def _configured(settings: Settings, workload: str) -> Choice:
+    """The first rented and the first owned target with a cost of one workload."""
+    targets = [settings.targets[name] for name in settings.workloads[workload].targets]
+    stated: dict[str, Any] = {}
+    rented = next((t for t in targets if t.provider), None)
+    if rented is not None:
+        like = rented.price and rented.price.like
+        stated |= {"rent": like or f"{rented.provider}/{rented.model}", "clearance": rented.clearance}
+        if rented.price and not like:
+            stated["price"] = _contract(stated["rent"], rented.price)
+    owned = next((t for t in targets if t.engine and t.cost), None)
+    if owned is not None and owned.cost is not None:
+        cost = owned.cost
+        stated |= {"model": owned.model, "gpu": cost.gpu, "gpu_count": cost.count}
+        stated |= {"provider": cost.provider, "hire_plan": cost.plan}
+    return msgspec.structs.replace(Choice(), **stated, chosen=frozenset(stated))
+
+
+def _contract(seller: str, price: PriceSettings) -> PriceCard:
+    provider, _, model = seller.partition("/")
+    assert price.input is not None
+    assert price.output is not None
+    return PriceCard(
+        provider=provider,
+        model=model,
+        input=Rate(nanousd(price.input)),
+        output=Rate(nanousd(price.output)),
+        cache_read=None if price.cache_read is None else Rate(nanousd(price.cache_read)),
+        valid_from=price.valid_from,
+        source=price.source,
+    )
+
+
+_Overlaid = TypeVar("_Overlaid", Choice, PlanTerms)
+
+
+def overlaid(base: _Overlaid, *layers: object) -> _Overlaid:
+    """The base with every field that a layer sets; later layers win. What was set is remembered in `chosen`."""
+    stated: dict[str, Any] = {}
+    for layer in layers:
+        values = msgspec.structs.asdict(layer) if isinstance(layer, msgspec.Struct) else vars(layer)
+        stated |= {n: v for n, v in values.items() if n in base.__struct_fields__ and v not in (None, ())}
+    return msgspec.structs.replace(base, **stated, chosen=base.chosen | stated.keys())
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise BadSettings(f"cannot write {path}: {error.strerror}; give a file in an existing folder") from None
+    notes.print(f"Report: {path}", soft_wrap=True)
+
+
+def _show(made: Plan) -> None:
+    for workload in made.workloads:
+        out.print(f"\n[bold]{workload.name}[/bold]: {answer(workload)}", soft_wrap=True)
+        out.print(_costs(workload))
+        _show_facts(workload)
+    if len(made.workloads) > 1:
+        out.print(f"\n[bold]Together[/bold]: {summary(made)}", soft_wrap=True)
+    out.print(_assumptions([*(a for w in made.workloads for a in w.assumptions), *made.assumptions]))
+    for warning in [*(f"{w.name}: {text}" for w in made.workloads for text in w.warnings), *made.warnings]:
+        out.print(f"Note: {warning}", soft_wrap=True)
+
+
+def _costs(workload: WorkloadPlan) -> Table:
+    table = Table("a month")
+    for column in ("replicas", "machines and people", "API", "total", "work owned", "replicas busy"):
+        table.add_column(column, justify="right")
+    allowed = "" if workload.rent_allowed else " (not allowed)"
+    table.add_row(f"rent all: {workload.rented_model}{allowed}", "0", "-", *[money(workload.rented_nanousd_month)] * 2, "0%", "-")
+    for title, point in (("cheapest mix", workload.best), (f"own all: {workload.owned_model}", workload.own)):
+        costs = (point.fixed_nanousd_month, point.rented_nanousd_month, point.total_nanousd_month)
+        shares = (percent(point.owned_share), f"{point.utilisation:.0%}" if point.replicas else "-")
+        table.add_row(title, f"{point.replicas:,}", *map(money, costs), *shares)
+    for other in workload.hosted:
+        title = f"hosted open model: {other.provider}/{other.model}"
+        table.add_row(title, "0", "-", *[money(other.rented_nanousd_month)] * 2, "0%", "-")
+    return table
+
+
+def _show_facts(workload: WorkloadPlan) -> None:
+    seen = workload.traffic
+    out.print(
+        f"Traffic: {tokens(seen.tokens_per_day)} tokens a day, {seen.input_share:.1%} input, {seen.sensitive_share:.1%} of "
+        f"requests sensitive; peak over mean {seen.peak_to_mean_10s:.1f} in 10 s, {seen.peak_to_mean_60s:.1f} in 60 s.",
+        soft_wrap=True,
+    )
+    for line in crossings(workload):
+        out.print(line, soft_wrap=True)
+
+
+def _assumptions(rows: list[Assumption]) -> Table:
+    table = Table("assumption", "value", "source", "where from", "date", title="Worked out from", title_justify="left")
+    for row in dict.fromkeys(rows):
+        table.add_row(row.name, f"{row.value} {row.unit}".strip(), row.source, row.origin, row.date)
+    return table
