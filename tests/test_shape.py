@@ -39,7 +39,7 @@ def test_file(path: Path) -> None:
     tree = ast.parse(text)
     doc = ast.get_docstring(tree)
     assert doc, "a module says what it is for"
-    assert len(doc.splitlines()) <= 15, "in a few lines (the error tree may be drawn)"
+    assert len(doc.splitlines()) <= (20 if path.stem == "errors" else 8), "in a few lines; only the error tree is drawn"
     assert len(text.splitlines()) <= MAX_FILE_LINES
     assert not path.stem.startswith("base_")
     assert path.stem not in FORBIDDEN_NAMES

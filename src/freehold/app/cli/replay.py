@@ -84,7 +84,7 @@ def run(trace: Path, *, choices: Choices = _DEFAULTS, json: bool = False) -> int
         Print the account as one JSON document.
     """
     options, requests = choices.options(), choices.requests(trace)
-    with _progress_bar(len(requests)) as show:
+    with progress_bar(len(requests)) as show:
         report = asyncio.run(replay(requests, options, show))
     if json:
         emit_json(report)
@@ -96,7 +96,8 @@ def run(trace: Path, *, choices: Choices = _DEFAULTS, json: bool = False) -> int
 
 
 @contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(total: int) -> Iterator[Callable[[Progress], None]]:
+    """A bar on stderr with the live rates, where that is a terminal; what it gives takes a replay's progress."""
     columns = (
         BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[rate]:.1f} req/s · {task.fields[in_flight]} in flight · {task.fields[failed]} failed"),

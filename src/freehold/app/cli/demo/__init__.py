@@ -5,8 +5,8 @@ from typing import Annotated
 import uvloop
 from cyclopts import App, Parameter
 
-from freehold.app.cli.output import emit_json
 from freehold.app.cli.demo.run import DemoOptions, run_demo
+from freehold.app.cli.output import emit_json
 
 app = App(name="demo", help="Engine, gateway, a real trace replayed, the ledger, the plan, the dashboard: the main job once.")
 

@@ -20,13 +20,13 @@ class Children:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._running: list[asyncio.subprocess.Process] = []
+        self._running: dict[str, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in reversed(self._running):
+        for process in reversed(self._running.values()):
             await _end(process)
 
     async def start(self, name: str, arguments: Sequence[str], port: int, env: Mapping[str, str] | None = None) -> None:
@@ -37,7 +37,7 @@ class Children:
                 sys.executable, "-m", "freehold", *arguments, stdout=sink, stderr=sink, stdin=asyncio.subprocess.DEVNULL,
                 env=None if env is None else {**os.environ, **env}, start_new_session=True,
             )  # fmt: skip
-        self._running.append(process)
+        self._running[name] = process
         for _ in range(int(_READY_S / 0.05)):
             if process.returncode is not None:
                 raise BadSettings(f"{name} ended at once: {_last_line(log)} (log: {log})")
@@ -45,6 +45,10 @@ class Children:
                 return
             await asyncio.sleep(0.05)
         raise BadSettings(f"{name} did not answer on port {port} within {_READY_S:g} s (log: {log})")
+
+    def pid_of(self, name: str) -> int:
+        """The process id of a child that was started."""
+        return self._running[name].pid
 
 
 def free_port(wished: int) -> int:

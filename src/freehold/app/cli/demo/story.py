@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from freehold.app.cli.demo.world import World
 from freehold.app.cli.ledger import slices_table
 from freehold.app.cli.output import notes, out
 from freehold.app.cli.plan import print_plan, write_html
 from freehold.app.cli.replay import progress_bar
-from freehold.app.cli.demo.world import World
 from freehold.lab.report import Progress, ReplayReport
 from freehold.serve.stores.sqlite_reader import Slice
 
@@ -45,7 +45,12 @@ class Story:
             yield told
 
     def told(
-        self, report: ReplayReport, slices: Sequence[Slice], recent: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], page: Path
+        self,
+        report: ReplayReport,
+        slices: Sequence[Slice],
+        recent: Sequence[Mapping[str, Any]],
+        figures: Mapping[str, Any],
+        page: Path,
     ) -> None:
         """After the replay: the ledger, the reasons, the plan."""
         write_html(figures["plan"], page)

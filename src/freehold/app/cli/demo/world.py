@@ -12,7 +12,12 @@ from freehold.serve.access.keys import digest, new_key
 from freehold.serve.providers import PROVIDERS
 
 # A live demo uses the cheapest current model of whichever provider has a key in the environment, in this order.
-_LIVE_MODELS = {"openai": "gpt-4o-mini", "mistral": "mistral-small-latest", "groq": "llama-3.1-8b-instant", "deepseek": "deepseek-chat"}
+_LIVE_MODELS = {
+    "openai": "gpt-4o-mini",
+    "mistral": "mistral-small-latest",
+    "groq": "llama-3.1-8b-instant",
+    "deepseek": "deepseek-chat",
+}
 LAB_MODEL = "gpt-4o-2024-11-20"
 
 _CONFIG = """\
@@ -107,9 +112,7 @@ def build_world(*, live: bool) -> World:
     name = _live_provider() if live else None
     gateway = free_port(8400)
     folder = Path(".demo" if gateway == 8400 else f".demo-{gateway}").absolute()
-    world = World(
-        folder, gateway, free_port(8401), free_port(8411), free_port(8412), free_port(8413), new_key(), new_key(), name
-    )
+    world = World(folder, gateway, free_port(8401), free_port(8411), free_port(8412), free_port(8413), new_key(), new_key(), name)
     rented = _LAB_RENTED.format(provider=world.provider, model=LAB_MODEL)
     if name is not None:
         rented = _LIVE_RENTED.format(name=name, model=_LIVE_MODELS[name], variable=PROVIDERS[name].key_env)

@@ -1,0 +1,87 @@
+"""An answer on OpenAI's wire: stream events and the whole body. What never changes within an answer is encoded once."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from freehold.lab.generation import Generation
+
+FINGERPRINT = "freehold-lab"
+DONE = b"data: [DONE]\n\n"
+_encode = msgspec.json.encode
+
+
+class Chunks:
+    """Writes the events of one answer. `usage` in every chunk is null where the caller asked for counts at the end."""
+
+    def __init__(self, answer_id: str, model: str, generation: Generation, *, with_usage: bool) -> None:
+        self._generation = generation
+        self._id = answer_id
+        self._rest = {"created": int(time.time()), "model": model, "system_fingerprint": FINGERPRINT}
+        head = _encode({"id": answer_id, "object": "chat.completion.chunk", **self._rest})
+        self._before = b"data: " + head[:-1] + b',"choices":['
+        self._after = b'],"usage":null}\n\n' if with_usage else b"]}\n\n"
+
+    def opening(self) -> bytes:
+        """The role of every choice, and the name of the tool it calls."""
+        return b"".join(self._event(index, self._first_delta(index)) for index in range(len(self._generation.choices)))
+
+    def content(self, start: int, end: int) -> bytes:
+        """Tokens `start` to `end` of every choice that is that long, one event each."""
+        tool = self._generation.tool
+        events = []
+        for index, tokens in enumerate(self._generation.choices):
+            if text := "".join(tokens[start:end]):
+                delta = {"tool_calls": [{"index": 0, "function": {"arguments": text}}]} if tool else {"content": text}
+                events.append(self._event(index, delta))
+        return b"".join(events)
+
+    def finish(self) -> bytes:
+        """The finish reason of every choice."""
+        reason = self._generation.finish_reason
+        return b"".join(self._event(index, {}, reason) for index in range(len(self._generation.choices)))
+
+    def usage(self) -> bytes:
+        """The event of the token counts, with no choices in it."""
+        return self._before + b'],"usage":' + _encode(usage_of(self._generation)) + b"}\n\n"
+
+    def whole(self, *, with_usage: bool) -> bytes:
+        """The answer as one body."""
+        choices = [
+            {"index": index, "message": self._message(index), "logprobs": None, "finish_reason": self._generation.finish_reason}
+            for index in range(len(self._generation.choices))
+        ]
+        body = {"id": self._id, "object": "chat.completion", **self._rest, "choices": choices}
+        return _encode(body | {"usage": usage_of(self._generation)} if with_usage else body)
+
+    def _event(self, index: int, delta: dict[str, Any], reason: str | None = None) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return self._before + _encode(choice) + self._after
+
+    def _first_delta(self, index: int) -> dict[str, Any]:
+        if self._generation.tool is None:
+            return {"role": "assistant", "content": "", "refusal": None}
+        return {"role": "assistant", "content": None, "tool_calls": [{"index": 0, **self._call(index, "")}]}
+
+    def _message(self, index: int) -> dict[str, Any]:
+        text = "".join(self._generation.choices[index])
+        if self._generation.tool is None:
+            return {"role": "assistant", "content": text, "refusal": None}
+        return {"role": "assistant", "content": None, "refusal": None, "tool_calls": [self._call(index, text)]}
+
+    def _call(self, index: int, arguments: str) -> dict[str, Any]:
+        function = {"name": self._generation.tool, "arguments": arguments}
+        return {"id": f"call_{self._id}_{index}", "type": "function", "function": function}
+
+
+def usage_of(generation: Generation) -> dict[str, object]:
+    """Token counts as OpenAI reports them."""
+    prompt, completion = generation.prompt_tokens, generation.completion_tokens()
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
