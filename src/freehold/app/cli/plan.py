@@ -151,7 +151,11 @@ def _plan_scenario(name: str | None, asked: tuple[Compared, TermsGiven], quotes:
         notes.print(f"No traffic given, so this is the shipped example {EXAMPLE}; give --trace or --scenario.", soft_wrap=True)
     scenario = _scenario(name or EXAMPLE)
     terms = overlaid(PlanTerms(), scenario.terms, asked[1])
-    made = quotes.workload(scenario.name, expand(scenario), overlaid(Choice(), scenario, scenario.own, asked[0]), terms)
+    choice = overlaid(Choice(), scenario, scenario.own, asked[0])
+    if asked[0].model and not asked[0].hosted:
+        # The scenario names hosts of its own model, not of the one asked for.
+        choice = msgspec.structs.replace(choice, hosted=())
+    made = quotes.workload(scenario.name, expand(scenario), choice, terms)
     return make_plan([made], terms, quotes.on, quotes.facts.stale(quotes.on))
 
 
