@@ -20,9 +20,9 @@ class ConfigFile:
         """Raises BadSettings with one line: file, line, field, what is wrong."""
         self.path = path
         self.version = hashlib.sha256(text.encode()).hexdigest()[:12]
-        self._root = _compose(path, text)
+        self._root, values = _read(path, text)
         try:
-            self.settings = Settings.model_validate(_construct(self._root))
+            self.settings = Settings.model_validate(values)
         except ValidationError as error:
             problems = [self.place(e["loc"]) + _message(e["msg"]) for e in error.errors()]
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -56,21 +56,23 @@ def load(path: Path) -> ConfigFile:
     return ConfigFile(path, text)
 
 
-def _compose(path: Path, text: str) -> yaml.Node:
+def _read(path: Path, text: str) -> tuple[yaml.Node, object]:
+    """The tree, which knows its lines, and its plain values."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(node, yaml.MappingNode):
+            raise BadSettings(f"{path}: expected a mapping with version, keys, targets and workloads")
+        _refuse_duplicates(path, node)
+        return node, yaml.SafeLoader("").construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise BadSettings(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(node, yaml.MappingNode):
-        raise BadSettings(f"{path}: expected a mapping with version, keys, targets and workloads")
-    _refuse_duplicates(path, node)
-    return node
-
-
-def _construct(node: yaml.Node) -> object:
-    return yaml.SafeLoader("").construct_document(node)
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise BadSettings(f"{path}{line}: not YAML: {problem}") from None
+    except ValueError as error:  # a date or a number that looks like one and is none
+        raise BadSettings(f"{path}: a value cannot be read: {error}; put text in quotes") from None
+    except RecursionError:
+        raise BadSettings(f"{path}: nested too deeply, or an alias stands inside what it names") from None
 
 
 def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
@@ -78,6 +80,8 @@ def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise BadSettings(f"{path}:{key.start_mark.line + 1}: a field's name must be plain text")
             if key.value in seen:
                 raise BadSettings(f"{path}:{key.start_mark.line + 1}: {key.value!r} stands here a second time")
             seen.add(key.value)

@@ -20,13 +20,10 @@ from freehold.serve.gateway.house import Bounds, Policy
 from freehold.serve.providers import PROVIDERS
 
 
-def build_policy(file: ConfigFile, today: date, *, with_secrets: bool = True) -> Policy:
-    """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance.
-
-    Without secrets the policy can be reasoned about (plans, checks) where the keys are not at hand, and not be served.
-    """
+def build_policy(file: ConfigFile, today: date) -> Policy:
+    """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance."""
     settings = file.settings
-    targets = {name: _target(file, name, spec, with_secrets=with_secrets) for name, spec in settings.targets.items()}
+    targets = {name: _target(file, name, spec) for name, spec in settings.targets.items()}
     workloads = _workloads(file, targets)
     keys = [
         Key(k.name, k.sha256, None if k.workloads is None else frozenset(k.workloads), _handling(k.data, k.regions))
@@ -48,7 +45,7 @@ def build_policy(file: ConfigFile, today: date, *, with_secrets: bool = True) ->
     )  # fmt: skip
 
 
-def _target(file: ConfigFile, name: str, spec: TargetSettings, *, with_secrets: bool) -> Target:
+def _target(file: ConfigFile, name: str, spec: TargetSettings) -> Target:
     hardware = spec.cost
     return Target(
         name=name,
@@ -57,7 +54,7 @@ def _target(file: ConfigFile, name: str, spec: TargetSettings, *, with_secrets: 
         url=spec.url or PROVIDERS[spec.provider or ""].url or "",
         model=spec.model,
         clearance=spec.clearance,
-        secret=_secret(file, name, spec) if with_secrets else None,
+        secret=_secret(file, name, spec),
         regions=frozenset(spec.regions),
         terms=Terms(spec.terms.retention_days, spec.terms.trains_on_data, spec.terms.baa),
         egress=spec.egress,
@@ -121,7 +118,7 @@ def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[T
         if stated.like is not None:
             provider, _, like = stated.like.partition("/")
             return book.find(provider, like, day)
-        return _contract(codec, model, stated)
+        return contract_card(codec, model, stated)
 
     def price(target: Target, day: date) -> PriceCard | None:
         return find(target.name, target.codec, target.model, day) if target.rented else None
@@ -129,7 +126,8 @@ def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[T
     return price
 
 
-def _contract(provider: str, model: str, stated: PriceSettings) -> PriceCard:
+def contract_card(provider: str, model: str, stated: PriceSettings) -> PriceCard:
+    """A negotiated price, as the settings state it in numbers."""
     rates = [
         None if usd is None else Rate(nanousd(usd))
         for usd in (stated.input, stated.output, stated.cache_read, stated.cache_write)

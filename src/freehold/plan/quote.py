@@ -118,27 +118,27 @@ class Quotes:
         )
 
 
-def plan_inputs(
-    rows: Iterable[TrafficRow], choice_of: Callable[[str], Choice], quotes: Quotes, terms: PlanTerms
-) -> list[WorkloadInput]:
-    """Inputs for every workload among the rows, in order of name. Raises BadSettings naming the workload it is about."""
+def plan_from_rows(rows: Iterable[TrafficRow], choice_of: Callable[[str], Choice], quotes: Quotes, terms: PlanTerms) -> Plan:
+    """The plan of whatever workloads the rows name, in order of name; `choice_of` says per workload what to compare.
+
+    A workload seen at one moment only has no rate: it is left out with a warning. Raises BadSettings naming the workload it is
+    about, or when nothing is left.
+    """
     by_workload: dict[str, list[TrafficRow]] = {}
     for row in rows:
         by_workload.setdefault(row.workload, []).append(row)
-    inputs = []
+    inputs: list[WorkloadInput] = []
+    warnings = list(quotes.facts.stale(quotes.on))
     for name, own_rows in sorted(by_workload.items()):
+        if len(by_workload) > 1 and len({row.stands_for for row in own_rows}) < 2:
+            warnings.append(f"workload {name} is left out: all its requests stand for one moment, which is no rate")
+            continue
         choice = choice_of(name)
         try:
-            traffic = traffic_from_rows(own_rows, choice.clearance)
-            inputs.append(quotes.workload(name, traffic, choice, terms))
+            inputs.append(quotes.workload(name, traffic_from_rows(own_rows, choice.clearance), choice, terms))
         except BadSettings as error:
             raise BadSettings(f"workload {name}: {error.message}") from None
-    return inputs
-
-
-def plan_from_rows(rows: Iterable[TrafficRow], choice_of: Callable[[str], Choice], quotes: Quotes, terms: PlanTerms) -> Plan:
-    """The plan of whatever workloads the rows name; `choice_of` says per workload what to compare."""
-    return make_plan(plan_inputs(rows, choice_of, quotes, terms), terms, quotes.on, quotes.facts.stale(quotes.on))
+    return make_plan(inputs, terms, quotes.on, warnings)
 
 
 def _rates(choice: Choice, deployment: Deployment, traffic: Traffic) -> Rates:

@@ -4,7 +4,7 @@ Values we do not act on stay raw JSON and leave as they came; only `model`, `str
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -76,9 +76,12 @@ class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(le=2**40)]  # beyond it, tokens times price would not fit a ledger's integer
+
+
 class _Usage(msgspec.Struct):
-    prompt_tokens: int
-    completion_tokens: int = 0
+    prompt_tokens: _Count
+    completion_tokens: _Count = 0
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from freehold import __version__
 from freehold.core.errors import BadSettings
@@ -15,9 +15,12 @@ for _name in ("serve", "check", "demo", "plan", "replay", "engines", "lab", "key
 def main(argv: list[str] | None = None) -> None:
     """Entry point of the `freehold` command. A BadSettings becomes one line on stderr and exit code 2."""
     try:
-        code = app(argv, exit_on_error=False, result_action="return_value")
+        code = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
     except BadSettings as error:
         print(f"freehold: {error.message}", file=sys.stderr)
+        sys.exit(2)
+    except CycloptsError as error:
+        print(f"freehold: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -11,6 +11,7 @@ from typing import Annotated
 import aiohttp
 import msgspec
 from cyclopts import App, Parameter
+from rich.markup import escape
 from rich.table import Table
 
 from freehold.app.cli.output import emit_json, notes, out
@@ -115,7 +116,7 @@ def list_engines(*, json: bool = False) -> int:
         return 0
     table = Table("engine", "launch here", "how to get it")
     for name, hint in missing.items():
-        table.add_row(name, "no" if hint else "yes", hint or "")
+        table.add_row(name, "no" if hint else "yes", escape(hint or ""))
     out.print(table)
     return 0
 

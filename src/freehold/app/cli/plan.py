@@ -1,7 +1,7 @@
 """`freehold plan`: rent, own, or own the base and rent the peak, and from which volume on."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import resources
@@ -10,18 +10,17 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from cyclopts import App, Parameter
+from rich.console import Console
 from rich.table import Table
 
 from freehold.app import config_file
 from freehold.app.cli.output import emit_json, notes, out
+from freehold.app.comparison import configured_choice
 from freehold.app.scenario import Scenario, expand, load_scenario
-from freehold.app.settings import PriceSettings, Settings
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
-from freehold.core.money import nanousd
-from freehold.core.price import PriceCard, Rate
 from freehold.lab.traces import open_trace
 from freehold.plan.capacity import Precision
 from freehold.plan.inputs import Assumption, PlanTerms
@@ -31,6 +30,7 @@ from freehold.plan.quote import Choice, Quotes, plan_from_rows
 from freehold.plan.report import render_html
 from freehold.plan.traffic import TrafficRow
 from freehold.plan.wording import answer, crossings, money, percent, summary, tokens
+from freehold.serve.stores.sqlite_reader import SqliteReader
 
 app = App(name="plan", help="What to own and what to rent, in dollars a month.")
 
@@ -42,6 +42,8 @@ EXAMPLE = "support-tickets"
 class Given:
     """Where the traffic comes from; one of them."""
 
+    ledger: Path | None = None
+    "A ledger that `freehold serve` wrote: every workload in it is planned."
     trace: Path | None = None
     "A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped), planned as one workload."
     scenario: str | None = None
@@ -118,37 +120,45 @@ def plan(
 ) -> int:
     """Compare renting, owning, and owning the base while renting the peak, on the traffic as it is.
 
-    Without --trace or --scenario the shipped example is planned.
+    Without --ledger, --trace or --scenario the shipped example is planned.
 
     Parameters
     ----------
     config
         Take the rented and the owned target of each workload from this configuration.
     """
-    if given.trace and given.scenario:
-        raise BadSettings("both --trace and --scenario are given; choose one")
+    sources = [name for name in ("ledger", "trace", "scenario") if getattr(given, name)]
+    if len(sources) > 1:
+        raise BadSettings(f"{' and '.join(f'--{name}' for name in sources)} are given; choose one")
     quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date())
-    asked = (compared, terms)
-    made = _plan_trace(given, config, asked, quotes) if given.trace else _plan_scenario(given.scenario, asked, quotes)
+    if given.scenario or not sources:
+        made = _plan_scenario(given.scenario, (compared, terms), quotes)
+    else:
+        choice_of = choices(config, compared, strict=given.trace is not None)
+        made = plan_from_rows(_rows(given), choice_of, quotes, overlaid(PlanTerms(), terms))
     if printed.html:
-        _write(printed.html, render_html(made))
+        write_page(printed.html, made)
+        notes.print(f"Report: {printed.html}", soft_wrap=True)
     if printed.json:
         emit_json(made)
     else:
-        _show(made)
+        show_plan(made, out)
     return 0
 
 
-def _plan_trace(given: Given, config: Path | None, asked: tuple[Compared, TermsGiven], quotes: Quotes) -> Plan:
+def _rows(given: Given) -> Iterable[TrafficRow]:
+    if given.ledger is not None:
+        return SqliteReader(given.ledger).traffic()
     assert given.trace is not None
     name = given.workload or given.trace.name.split(".")[0]
-    rows = [TrafficRow(r.at, name, "public", r.input_tokens, 0, r.output_tokens) for r in open_trace(given.trace)]
-    return plan_from_rows(rows, choices(config, asked[0]), quotes, overlaid(PlanTerms(), asked[1]))
+    return (TrafficRow(r.at, name, "public", r.input_tokens, 0, r.output_tokens) for r in open_trace(given.trace))
 
 
 def _plan_scenario(name: str | None, asked: tuple[Compared, TermsGiven], quotes: Quotes) -> Plan:
     if name is None:
-        notes.print(f"No traffic given, so this is the shipped example {EXAMPLE}; give --trace or --scenario.", soft_wrap=True)
+        notes.print(
+            f"No traffic given, so this is the shipped example {EXAMPLE}; give --ledger, --trace or --scenario.", soft_wrap=True
+        )
     scenario = _scenario(name or EXAMPLE)
     terms = overlaid(PlanTerms(), scenario.terms, asked[1])
     choice = overlaid(Choice(), scenario, scenario.own, asked[0])
@@ -168,53 +178,22 @@ def _scenario(name: str) -> Scenario:
         return load_scenario(path)
 
 
-def choices(config: Path | None, compared: Compared) -> Callable[[str], Choice]:
-    """What to compare for a workload: the command line over the configuration over defaults. Raises BadSettings."""
+def choices(config: Path | None, compared: Compared, *, strict: bool = False) -> Callable[[str], Choice]:
+    """What to compare for a workload: the command line over the configuration over defaults. Raises BadSettings.
+
+    Strict: a workload that is not configured is a mistake. Otherwise it is one of the past, and gets the defaults.
+    """
     settings = None if config is None else config_file.load(config).settings
 
     def choice_of(workload: str) -> Choice:
-        if settings is None:
-            return overlaid(Choice(), compared)
-        if workload not in settings.workloads:
+        if strict and settings is not None and workload not in settings.workloads:
             names = ", ".join(settings.workloads)
             raise BadSettings(f"{config} has no workload {workload!r}; name one of {names} with --workload")
-        choice = overlaid(_configured(settings, workload), compared)
+        base = Choice() if settings is None else configured_choice(settings, workload)
+        choice = overlaid(base, compared)
         return msgspec.structs.replace(choice, price=None) if compared.rent else choice
 
     return choice_of
-
-
-def _configured(settings: Settings, workload: str) -> Choice:
-    """The first rented and the first owned target with a cost of one workload."""
-    targets = [settings.targets[name] for name in settings.workloads[workload].targets]
-    stated: dict[str, Any] = {}
-    rented = next((t for t in targets if t.provider), None)
-    if rented is not None:
-        like = rented.price and rented.price.like
-        stated |= {"rent": like or f"{rented.provider}/{rented.model}", "clearance": rented.clearance}
-        if rented.price and not like:
-            stated["price"] = _contract(stated["rent"], rented.price)
-    owned = next((t for t in targets if t.engine and t.cost), None)
-    if owned is not None and owned.cost is not None:
-        cost = owned.cost
-        stated |= {"model": owned.model, "gpu": cost.gpu, "gpu_count": cost.count}
-        stated |= {"provider": cost.provider, "hire_plan": cost.plan}
-    return msgspec.structs.replace(Choice(), **stated, chosen=frozenset(stated))
-
-
-def _contract(seller: str, price: PriceSettings) -> PriceCard:
-    provider, _, model = seller.partition("/")
-    assert price.input is not None
-    assert price.output is not None
-    return PriceCard(
-        provider=provider,
-        model=model,
-        input=Rate(nanousd(price.input)),
-        output=Rate(nanousd(price.output)),
-        cache_read=None if price.cache_read is None else Rate(nanousd(price.cache_read)),
-        valid_from=price.valid_from,
-        source=price.source,
-    )
 
 
 _Overlaid = TypeVar("_Overlaid", Choice, PlanTerms)
@@ -229,24 +208,25 @@ def overlaid(base: _Overlaid, *layers: object) -> _Overlaid:
     return msgspec.structs.replace(base, **stated, chosen=base.chosen | stated.keys())
 
 
-def _write(path: Path, page: str) -> None:
+def write_page(path: Path, made: Plan) -> None:
+    """The plan as one self-contained page. Raises BadSettings where the file cannot be written."""
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(render_html(made), encoding="utf-8")
     except OSError as error:
         raise BadSettings(f"cannot write {path}: {error.strerror}; give a file in an existing folder") from None
-    notes.print(f"Report: {path}", soft_wrap=True)
 
 
-def _show(made: Plan) -> None:
+def show_plan(made: Plan, console: Console) -> None:
+    """The plan as a report one can read aloud."""
     for workload in made.workloads:
-        out.print(f"\n[bold]{workload.name}[/bold]: {answer(workload)}", soft_wrap=True)
-        out.print(_costs(workload))
-        _show_facts(workload)
+        console.print(f"\n[bold]{workload.name}[/bold]: {answer(workload)}", soft_wrap=True)
+        console.print(_costs(workload))
+        _show_facts(workload, console)
     if len(made.workloads) > 1:
-        out.print(f"\n[bold]Together[/bold]: {summary(made)}", soft_wrap=True)
-    out.print(_assumptions([*(a for w in made.workloads for a in w.assumptions), *made.assumptions]))
+        console.print(f"\n[bold]Together[/bold]: {summary(made)}", soft_wrap=True)
+    console.print(_assumptions([*(a for w in made.workloads for a in w.assumptions), *made.assumptions]))
     for warning in [*(f"{w.name}: {text}" for w in made.workloads for text in w.warnings), *made.warnings]:
-        out.print(f"Note: {warning}", soft_wrap=True)
+        console.print(f"Note: {warning}", soft_wrap=True)
 
 
 def _costs(workload: WorkloadPlan) -> Table:
@@ -265,15 +245,15 @@ def _costs(workload: WorkloadPlan) -> Table:
     return table
 
 
-def _show_facts(workload: WorkloadPlan) -> None:
+def _show_facts(workload: WorkloadPlan, console: Console) -> None:
     seen = workload.traffic
-    out.print(
+    console.print(
         f"Traffic: {tokens(seen.tokens_per_day)} tokens a day, {seen.input_share:.1%} input, {seen.sensitive_share:.1%} of "
         f"requests sensitive; peak over mean {seen.peak_to_mean_10s:.1f} in 10 s, {seen.peak_to_mean_60s:.1f} in 60 s.",
         soft_wrap=True,
     )
     for line in crossings(workload):
-        out.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _assumptions(rows: list[Assumption]) -> Table:

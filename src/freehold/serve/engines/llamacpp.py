@@ -13,10 +13,14 @@ _WAITING = "llamacpp:requests_deferred"
 
 
 class LlamaCpp(OpenAiChat):
-    """OpenAI's dialect as llama.cpp speaks it. It answers to any model name, and asks for no key."""
+    """OpenAI's dialect as llama.cpp speaks it.
+
+    It answers to any model name, and with `n` above 1 its usage counts the output of one choice only.
+    """
 
     def __init__(self) -> None:
-        super().__init__(usage_source="engine")
+        # It promises keep-alive after a stream and then closes: the next call on that connection would break.
+        super().__init__(usage_source="engine", headers={"connection": "close"})
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """Our own child (`llamacpp_server`) with the interpreter that runs us."""

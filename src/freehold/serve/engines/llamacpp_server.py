@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xllamacpp import CommonParams
 
 SUPERVISOR_PID = "FREEHOLD_SUPERVISOR_PID"
-_WARNINGS = 2  # llama.cpp's levels: 1 errors, 2 warnings, 3 a dozen lines per request
+_ERRORS = 1  # of llama.cpp's levels; from 2 on it writes lines for every request
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,17 +29,22 @@ def main(argv: list[str] | None = None) -> int:
     try:
         server = _start(options)
     except BadSettings as error:
-        print(f"llamacpp: {error.message}", file=sys.stderr, flush=True)
+        _say(error.message)
         return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    print(f"llamacpp: {options.alias} at {server.listening_address}", file=sys.stderr, flush=True)
-    supervisor = int(os.environ.get(SUPERVISOR_PID, 0))
+    _say(f"{options.alias} at {server.listening_address}")
+    supervisor = int(os.environ.get(SUPERVISOR_PID, "0"))
     while not stop.wait(0.5):
         if supervisor and os.getppid() != supervisor:
             break  # an engine nobody watches would hold memory and port for good
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"llamacpp: {line}\n")
+    sys.stderr.flush()
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -57,7 +62,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 def _start(options: argparse.Namespace) -> Any:
     """A listening server. BadSettings where the wheel, the weights or the port are not to be had."""
     try:
-        import xllamacpp
+        import xllamacpp  # noqa: PLC0415  an optional extra
     except ImportError:
         raise BadSettings("llama.cpp is not installed; install freehold[llamacpp]") from None
     check_gguf(options.model)
@@ -79,7 +84,7 @@ def _params(params: "CommonParams", options: argparse.Namespace) -> "CommonParam
     # The host prompt cache forgets which adapter filled it: answers of one LoRA leak into the next request.
     params.cache_ram_mib, params.cache_idle_slots = 0, False
     params.endpoint_metrics, params.endpoint_slots, params.use_jinja = True, True, True
-    params.warmup, params.verbosity = False, _WARNINGS
+    params.warmup, params.verbosity = False, _ERRORS
     # Its default lets any web page a person has open read from this port; and the page it serves itself is not ours.
     params.ui, params.cors_origins, params.cors_origins_explicit, params.cors_credentials = False, "", True, False
     return params

@@ -88,6 +88,9 @@ class Journal:
         except LedgerUnavailable as error:
             self._broken = error.message
             return error
+        except Exception as error:  # the thread's boundary: were it to end, every later request would wait for ever
+            self._broken = f"the ledger cannot be written: {type(error).__name__}"
+            return LedgerUnavailable(self._broken)
         self._broken = None
         return None
 

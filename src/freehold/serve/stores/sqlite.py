@@ -82,7 +82,7 @@ class SqliteStore:
             attempts = [_attempt_row(e.id, n, a) for e in entries for n, a in enumerate(e.attempts)]
             self._db.executemany(_INSERT_ATTEMPT, attempts)
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:  # SQLite's integers end at 2**63
             self._roll_back()
             raise LedgerUnavailable(f"the ledger cannot be written: {error}") from None
         self._known_prices.update(ident for ident, _ in fresh)

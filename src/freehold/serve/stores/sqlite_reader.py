@@ -72,7 +72,8 @@ class SqliteReader:
         """Every finished request, as the plan reads it, in the order of the time it stands for."""
         for row in self._rows(
             """SELECT stands_for, workload, data_class, uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0),
-            coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0) FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
+            coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0)
+            FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
         ):
             yield TrafficRow(*row)
 

@@ -8,6 +8,9 @@ import aiohttp
 
 from freehold.core.ports import HttpCall, UpstreamFailure
 
+_STALE_TRIES = 3
+_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
+
 
 class AiohttpReply:
     """An UpstreamReply over one aiohttp response."""
@@ -53,21 +56,24 @@ class AiohttpOutbound:
         )  # fmt: skip
 
     async def send(self, call: HttpCall, *, head_timeout_s: float) -> AiohttpReply:
-        """Send, wait for the head. Raises UpstreamFailure. A pooled connection that died unused is tried once afresh."""
-        for last_try in (False, True):
+        """Send, wait for the head. Raises UpstreamFailure.
+
+        A connection that broke before a byte of the answer came was most likely a pooled one that the server had just closed:
+        such a call is sent again, at most _STALE_TRIES times in all.
+        """
+        for tries_left in reversed(range(_STALE_TRIES)):
             try:
                 async with asyncio.timeout(head_timeout_s):
                     response = await self._session.request(
                         call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False
                     )
                 return AiohttpReply(response)
-            except aiohttp.ServerDisconnectedError:
-                if last_try:
-                    raise UpstreamFailure("unreachable", "it closed the connection before answering") from None
             except TimeoutError:
                 raise UpstreamFailure("timed_out", f"no answer within {head_timeout_s:g} s") from None
             except (aiohttp.ClientError, ConnectionError) as error:
-                raise UpstreamFailure("unreachable", " ".join(str(error).split())[:200]) from None
+                stale = isinstance(error, _STALE) and not isinstance(error, aiohttp.ClientConnectorError)
+                if not stale or not tries_left:
+                    raise UpstreamFailure("unreachable", _words(error)) from None
         raise AssertionError("the loop above always returns or raises")
 
     async def __aenter__(self) -> Self:
@@ -76,3 +82,7 @@ class AiohttpOutbound:
     async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

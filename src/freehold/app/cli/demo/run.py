@@ -13,14 +13,18 @@ from freehold.app import config_file
 from freehold.app.cli.demo.children import Children
 from freehold.app.cli.demo.story import Story
 from freehold.app.cli.demo.world import World, build_world
-from freehold.app.ledger_plan import plan_of_ledger
+from freehold.app.cli.plan import Compared, choices
 from freehold.app.policy import build_policy
 from freehold.app.verdicts import violations
+from freehold.catalog.facts import load_facts
+from freehold.catalog.prices import PriceBook
 from freehold.core.money import dollars
 from freehold.lab.mix import parse_mix
 from freehold.lab.replay import ReplayOptions, replay
 from freehold.lab.report import ReplayReport
 from freehold.lab.traces import open_trace, window
+from freehold.plan.inputs import PlanTerms
+from freehold.plan.quote import Quotes, plan_from_rows
 from freehold.serve.stores.sqlite_reader import SqliteReader
 
 _MIX = "ticket-triage=20:confidential:tickets,assistant=55:internal,reports=25:public"
@@ -79,7 +83,8 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
     slices = reader.slices()
     policy = build_policy(config_file.load(world.config), story.today)
     broken = violations(reader.seen(), policy.targets)
-    plan = plan_of_ledger(world.ledger, policy, story.today)
+    quotes = Quotes(load_facts(), PriceBook(), story.today)
+    plan = plan_from_rows(reader.traffic(), choices(world.config, Compared()), quotes, PlanTerms())
     page = Path(world.folder / "plan.html")
     by_target: Counter[str] = Counter()
     by_workload: dict[str, dict[str, int]] = {}

@@ -13,7 +13,7 @@ from rich.table import Table
 from freehold.app.cli.demo.world import World
 from freehold.app.cli.ledger import slices_table
 from freehold.app.cli.output import notes, out
-from freehold.app.cli.plan import print_plan, write_html
+from freehold.app.cli.plan import show_plan, write_page
 from freehold.app.cli.replay import progress_bar
 from freehold.lab.report import Progress, ReplayReport
 from freehold.serve.stores.sqlite_reader import Slice
@@ -53,7 +53,7 @@ class Story:
         page: Path,
     ) -> None:
         """After the replay: the ledger, the reasons, the plan."""
-        write_html(figures["plan"], page)
+        write_page(page, figures["plan"])
         self._out.rule("Where each workload went, from the ledger")
         self._out.print(slices_table(list(slices)))
         self._out.print(_why(recent))
@@ -64,7 +64,7 @@ class Story:
             f"tickets labelled right: {report.tickets_right} of {report.tickets_total} (the model knows these phrases only)"
         )
         self._out.rule("The plan, from that ledger")
-        print_plan(figures["plan"], self._out)
+        show_plan(figures["plan"], self._out)
         self._out.print(f"The same with pictures: {page}", soft_wrap=True)
 
     def serving(self, world: World) -> None:
