@@ -143,6 +143,7 @@ def plan(
         emit_json(made)
     else:
         show_plan(made, out)
+        out.print(_assumptions([*(a for w in made.workloads for a in w.assumptions), *made.assumptions]))
     return 0
 
 
@@ -217,14 +218,13 @@ def write_page(path: Path, made: Plan) -> None:
 
 
 def show_plan(made: Plan, console: Console) -> None:
-    """The plan as a report one can read aloud."""
+    """The plan as a report one can read aloud; its assumptions are a table of their own."""
     for workload in made.workloads:
         console.print(f"\n[bold]{workload.name}[/bold]: {answer(workload)}", soft_wrap=True)
         console.print(_costs(workload))
         _show_facts(workload, console)
     if len(made.workloads) > 1:
         console.print(f"\n[bold]Together[/bold]: {summary(made)}", soft_wrap=True)
-    console.print(_assumptions([*(a for w in made.workloads for a in w.assumptions), *made.assumptions]))
     for warning in [*(f"{w.name}: {text}" for w in made.workloads for text in w.warnings), *made.warnings]:
         console.print(f"Note: {warning}", soft_wrap=True)
 

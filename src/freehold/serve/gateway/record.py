@@ -84,9 +84,12 @@ class Record:
         if entry.attempts and entry.attempts[-1].ended_s is None:
             self.end_attempt("cancelled" if outcome == "cancelled" else "timed_out")
 
-    def estimated_usage(self) -> Usage:
-        """Local count for an answer whose usage never came: four bytes a token, and at least one token an event."""
-        output = max(self._content_events, estimate_tokens(self._text_bytes))
+    def estimated_usage(self, attempt: Attempt) -> Usage:
+        """Local count for an answer whose usage never came: four bytes a token, and at least one token an event.
+
+        An attempt that failed before its first token gave none of what was relayed.
+        """
+        output = max(self._content_events, estimate_tokens(self._text_bytes)) if attempt.first_token_s is not None else 0
         return Usage(input_tokens=estimate_tokens(self._input_bytes), output_tokens=output, source="estimated")
 
     def overhead_s(self) -> float:

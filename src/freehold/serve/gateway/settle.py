@@ -29,7 +29,7 @@ def _price(attempt: Attempt, record: Record, gateway: Gateway) -> None:
     here and marked estimated.
     """
     if attempt.usage is None and (attempt.status == 200 or attempt.outcome == "cancelled"):
-        attempt.usage = record.estimated_usage()
+        attempt.usage = record.estimated_usage(attempt)
     if attempt.usage is None:
         return
     day = datetime.fromtimestamp(record.received_at, UTC).date()

@@ -12,7 +12,7 @@ import msgspec
 from freehold.app import config_file
 from freehold.app.cli.demo.children import Children
 from freehold.app.cli.demo.story import Story
-from freehold.app.cli.demo.world import World, build_world
+from freehold.app.cli.demo.world import SLOTS, World, build_world
 from freehold.app.cli.plan import Compared, choices
 from freehold.app.policy import build_policy
 from freehold.app.verdicts import violations
@@ -65,7 +65,7 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
 async def _start(children: Children, world: World, options: DemoOptions) -> None:
     """The three places models are served, then the gateway in front of them. Lab waits shrink with the replay's speed."""
     scale = ["--time-scale", str(options.speed)]
-    engine = ["lab", "engine", "--port", str(world.engine), "--slots", "16", "--ttft-ms", "250", "--tokens-per-s", "45"]
+    engine = ["lab", "engine", "--port", str(world.engine), "--slots", str(SLOTS), "--ttft-ms", "250", "--tokens-per-s", "45"]
     starts = [
         children.start("tickets-llamacpp", ["engines", "run", "tiny-tickets", "--port", str(world.tickets)], world.tickets),
         children.start("assistant-owned", [*engine, *scale], world.engine),

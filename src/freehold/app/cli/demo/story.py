@@ -65,7 +65,7 @@ class Story:
         )
         self._out.rule("The plan, from that ledger")
         show_plan(figures["plan"], self._out)
-        self._out.print(f"The same with pictures: {page}", soft_wrap=True)
+        self._out.print(f"The same with pictures, and every assumption with its source: {page}", soft_wrap=True)
 
     def serving(self, world: World) -> None:
         """While it keeps serving."""

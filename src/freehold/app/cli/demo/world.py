@@ -18,7 +18,7 @@ _LIVE_MODELS = {
     "groq": "llama-3.1-8b-instant",
     "deepseek": "deepseek-chat",
 }
-LAB_MODEL = "gpt-4o-2024-11-20"
+LAB_MODEL = "gpt-4o-mini-2024-07-18"
 
 _CONFIG = """\
 # Written by `freehold demo`. Targets marked lab are stand-ins and say so; the ticket engine is real.
