@@ -41,9 +41,13 @@ def test_unknown_fields_pass_unchanged(extra: dict[str, Any]) -> None:
 
 
 def test_values_keep_their_bytes() -> None:
-    raw = b'{"model":"w","messages":[ {"role" : "user","content":"caf\\u00e9 \xc3\xa9"} ],"temperature":1.50}'
+    raw = (
+        b'{"model":"w","messages":[ {"role" : "user","content":"caf\\u00e9 \xc3\xa9"},'
+        b'{"role":"user","content":[{"type":"text","text":"\\u0041"}]} ],"temperature":1.50}'
+    )
     call = OpenAiChat().encode(openai_chat.read(raw), RENTED)
-    assert b'[ {"role" : "user","content":"caf\\u00e9 \xc3\xa9"} ]' in call.body
+    assert b'"content":"caf\\u00e9 \xc3\xa9"' in call.body
+    assert b'"text":"\\u0041"' in call.body
     assert b"1.50" in call.body
 
 
@@ -95,8 +99,16 @@ def test_bad_bodies_are_refused_by_name(raw: bytes, named: str) -> None:
         ({"web_search_options": {}}, {"server_tools"}),
         ({"tools": [{"type": "function", "function": {"description": "see https://x.test"}}]}, set()),
         ({"tools": [{"type": "mcp", "server_url": "https://x.test"}]}, {"server_tools"}),
-        ({"x_new": {"deep": ["http://x.test"]}}, {"remote_url"}),
-        ({"x_new": "text with https://x.test inside"}, set()),
+        ({"x_new": {"deep": ["http://x.test"]}}, {"remote_url", "unknown_field"}),
+        ({"x_new": "text with https://x.test inside"}, {"unknown_field"}),
+        ({"x_new": None}, set()),
+        ({"top_k": 4, "guided_json": {"$schema": "https://json-schema.org"}}, set()),
+        ({"enable_search": True}, {"server_tools"}),
+        ({"models": ["other/model"]}, {"remote_url"}),
+        ({"kv_transfer_params": {"remote_host": "10.0.0.1"}}, {"remote_url"}),
+        ({"extra_body": {"google": {"cached_content": "c"}}}, {"unknown_field"}),
+        ({"prompt_cache_options": {"ttl": "24h"}}, {"store"}),
+        ({"prompt_cache_options": {"ttl": "5m"}}, set()),
     ],
 )
 def test_egress_fields(fields: dict[str, Any], kinds: set[str]) -> None:
@@ -111,6 +123,13 @@ def test_egress_fields(fields: dict[str, Any], kinds: set[str]) -> None:
         ({"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}, {"remote_media"}),
         ({"type": "image_url", "image_url": {"url": " //x.test/a.png"}}, {"remote_media"}),
         ({"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}, {"remote_media"}),
+        ({"type": "image_url", "image_url": {"url": "ht\ttps://x.test"}}, {"remote_media"}),
+        ({"type": "image_url", "image_url": {"url": "\x01https:\\\\x.test"}}, {"remote_media"}),
+        ({"type": "image_url", "image_url": {"url": "x.test/a.png"}}, {"remote_media"}),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}}, set()),
+        ({"type": "text", "text": "x", "uuid": "u", "image_url": {"url": "https://x.test"}}, {"remote_media"}),
+        ({"type": "novel", "place": "https:x.test"}, {"remote_media"}),
+        ({"type": "file", "file": {"id": "f-1"}}, {"files"}),
         ({"type": "file", "file": {"file_id": "f-1"}}, {"files"}),
         ({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}, set()),
     ],
@@ -125,6 +144,10 @@ def test_egress_cannot_hide_behind_escapes_or_a_second_key() -> None:
         b'[{"type":"image_url","image_\\u0075rl":{"url":"\\u0068ttps://x.test"}}]}]}'
     )
     assert openai_chat.read(hidden).egress == {"remote_media"}
+    content = b'"content":[{"type":"image_url","image_url":{"url":"https://x.test"}}],"content":"hello"'
+    one = openai_chat.read(b'{"model":"w","messages":[{"role":"user",' + content + b"}]}")
+    assert one.egress == set()
+    assert b"x.test" not in OpenAiChat().encode(one, RENTED).body
     twice = openai_chat.read(b'{"model":"w","store":false,"messages":[{}],"store":true}')
     assert twice.egress == {"store"}
     assert OpenAiChat().encode(twice, RENTED).body.count(b'"store"') == 1
@@ -147,7 +170,10 @@ def test_deltas() -> None:
     assert codec.delta(choice({}, "stop")).finished == 1
     assert codec.delta(b"data: [DONE]\n\n").done
     assert codec.delta(b": keep-alive\n\n") == codec.delta(b"event: ping\n\n")
-    assert "overloaded" in (codec.delta(b'data: {"error":{"message":"overloaded"}}\n\n').error or "")
+    assert codec.delta(b'data: {"error":{"code":"overloaded","message":"your prompt was: x"}}\n\n').error == "overloaded"
+    assert codec.delta(b'data: {"object":"error","message":"CUDA"}\n\n').error == "no error code"
+    assert codec.delta(b"event: error\ndata: {}\n\n").error is not None
+    assert codec.delta(choice({"content": "a"}, "")).finished == 0
     for broken in (b'data: {"choices":[\n\n', b"data: hello\n\n"):
         with pytest.raises(ValueError, match=r".+"):
             codec.delta(broken)
@@ -171,6 +197,24 @@ def test_a_count_that_contradicts_itself_is_kept_raw_and_not_used(usage: dict[st
     assert seen.raw_usage is not None
 
 
+def test_what_a_target_says_about_the_prompt_is_not_kept() -> None:
+    verdict = OpenAiChat().verdict(400, {}, b'{"error":{"message":"PATIENT John Doe","code":"bad input: John"}}')
+    assert "John" not in verdict.detail
+
+
+def test_reasoning_left_out_of_completion_tokens_is_found_in_the_total() -> None:
+    seen = OpenAiChat().delta(
+        chunk(
+            usage={
+                "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 45,
+                "completion_tokens_details": {"reasoning_tokens": 30},
+            }
+        )
+    )  # fmt: skip
+    assert seen.usage is not None
+    assert (seen.usage.output_tokens, seen.usage.answer) == (35, 5)
+
+
 @pytest.mark.parametrize(
     ("status", "error", "elsewhere", "outcome"),
     [
@@ -179,6 +223,7 @@ def test_a_count_that_contradicts_itself_is_kept_raw_and_not_used(usage: dict[st
         (503, {"code": "server_is_overloaded"}, True, "overloaded"),
         (500, {}, True, "broken"),
         (401, {}, True, "rejected"),
+        (403, {"code": "content_policy_violation"}, False, "rejected"),
         (307, {}, True, "broken"),
         (400, {"code": "context_length_exceeded"}, False, "rejected"),
     ],
@@ -201,8 +246,8 @@ def test_retry_after_in_every_spelling() -> None:
 
 
 def test_a_200_that_is_no_answer_is_told_apart() -> None:
-    with pytest.raises(ValueError, match="server exploded"):
-        OpenAiChat().decode(b'{"error":{"message":"server exploded"}}')
+    with pytest.raises(ValueError, match="server_error"):
+        OpenAiChat().decode(b'{"error":{"type":"server_error","message":"server exploded"}}')
     with pytest.raises(ValueError, match=r".+"):
         OpenAiChat().decode(b"<html>")
 

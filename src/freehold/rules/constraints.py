@@ -1,5 +1,6 @@
 """Hard constraints: which targets may never see a request. No cost, failover, hint or header overrides them."""
 
+from freehold.core.data import DataClass
 from freehold.core.decision import Removed
 from freehold.core.request import Ask
 from freehold.core.target import Target
@@ -15,6 +16,8 @@ def removed_by(ask: Ask, target: Target) -> Removed | None:
         allowed = ", ".join(sorted(handling.regions)) or "no region at all"
         return Removed(target.name, "region", f"runs in {where}, allowed is {allowed}")
     for kind in sorted(ask.egress):
+        if kind == "unknown_field" and not (target.rented and handling.data_class >= DataClass.confidential):
+            continue
         cleared = target.egress.get(kind)
         if cleared is None or handling.data_class > cleared:
             return Removed(target.name, "egress", f"the request asks for {kind}, not allowed there for this data")

@@ -3,6 +3,7 @@
 Values we do not act on stay raw JSON and leave as they came; only `model`, `stream_options` and our own `provider` hints change.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -13,7 +14,7 @@ from freehold.core.ports import Delta, HttpCall, Reply, Verdict
 from freehold.core.request import Hints, Request
 from freehold.core.target import Target
 from freehold.core.usage import Usage, UsageSource
-from freehold.wire.egress import egress_kinds
+from freehold.wire.egress import judge
 from freehold.wire.retry_after import retry_after_s
 from freehold.wire.sse import data_of
 
@@ -27,41 +28,47 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_text, _whole, _flag = msgspec.json.Decoder(str), msgspec.json.Decoder(int | None), msgspec.json.Decoder(bool | None)
+_options, _hints = msgspec.json.Decoder(_StreamOptions | None), msgspec.json.Decoder(Hints | None)
+
+
 def read(body: bytes) -> Request:
     """A request from its body. Raises BadRequest naming the field, what was wrong and what would be right."""
     try:
-        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        egress = egress_kinds(fields)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        fields = _fields.decode(body)
+        egress = judge(fields)
+    except (ValueError, RecursionError, OverflowError) as error:
         raise BadRequest(f"the body is not a chat completion request: {error}") from None
-    options = _field(fields, "stream_options", _StreamOptions | None, "an object")
-    model = _field(fields, "model", str, "a string naming a workload, target or model")
+    options = _field(fields, "stream_options", _options, "an object")
+    model = _field(fields, "model", _text, "a string naming a workload, target or model")
     if not model:
         raise BadRequest("model is empty; name a workload, target or model", param="model")
-    if not _field(fields, "messages", list[msgspec.Raw], "a list of messages"):
+    if not _field(fields, "messages", _list, "a list of messages"):
         raise BadRequest("messages is empty; give at least one", param="messages")
-    choices = _field(fields, "n", int | None, "a whole number")
+    choices = _field(fields, "n", _whole, "a whole number")
     if choices is not None and not 1 <= choices <= 128:
         raise BadRequest(f"n is {choices}; use 1 to 128", param="n")
-    limits = [_field(fields, name, int | None, "a whole number") for name in ("max_completion_tokens", "max_tokens")]
+    limits = [_field(fields, name, _whole, "a whole number") for name in ("max_completion_tokens", "max_tokens")]
     return Request(
         dialect="openai_chat",
         model=model,
         fields=fields,
-        stream=_field(fields, "stream", bool | None, "true or false") or False,
+        stream=_field(fields, "stream", _flag, "true or false") or False,
         wants_usage=bool(options and options.include_usage),
         choices=choices or 1,
-        input_bytes=sum(len(bytes(fields[name])) for name in ("messages", "tools") if name in fields),
+        input_bytes=sum(len(memoryview(fields[name])) for name in ("messages", "tools") if name in fields),
         max_output_tokens=next((limit for limit in limits if limit is not None), None),
         egress=egress,
-        hints=_field(fields, "provider", Hints | None, "an object of known routing hints") or Hints(),
+        hints=_field(fields, "provider", _hints, "an object of known routing hints") or Hints(),
     )
 
 
-def _field(fields: dict[str, msgspec.Raw], name: str, kind: Any, expected: str) -> Any:
-    raw = fields.get(name, msgspec.Raw(b"null"))
+def _field(fields: dict[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[Any], expected: str) -> Any:
+    raw = fields.get(name, b"null")
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return decoder.decode(raw)
     except msgspec.DecodeError as error:
         problem = "is missing" if name not in fields else f"is not {expected}: {error}"
         raise BadRequest(f"{name} {problem}", param=name) from None
@@ -82,6 +89,7 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(le=2**40)]  # beyond it, tokens 
 class _Usage(msgspec.Struct):
     prompt_tokens: _Count
     completion_tokens: _Count = 0
+    total_tokens: _Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -96,11 +104,16 @@ class _Completion(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = msgspec.Raw(b"null")
     error: msgspec.Raw = msgspec.Raw(b"null")
+    object: str | None = None
 
 
 _completions = msgspec.json.Decoder(_Completion)
 _NO_CONTENT = (b"null", b'""', b"[]", b"{}")
 _NOT_CONTENT = frozenset({"role", "name"})
+_ERROR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}|[0-9]{3}")
+_RAW_USAGE_BYTES = 4096
+_DEFAULT_COOL_S = 1.0
+_LONGEST_COOL_S = 300.0
 
 
 class OpenAiChat:
@@ -126,8 +139,8 @@ class OpenAiChat:
     def decode(self, body: bytes) -> Reply:
         """A whole answer; ValueError on an error body or anything else that is not one."""
         completion = _completions.decode(body)
-        if completion.choices is None or not _is_null(completion.error):
-            raise ValueError(f"200 with no completion in it: {_error_text(body)}")
+        if completion.choices is None or _is_error(completion):
+            raise ValueError(f"200 with no completion in it ({_error_name(body)})")
         usage, raw = self._usage(completion.usage)
         text = sum(_content_bytes(choice.message or {}) for choice in completion.choices)
         return Reply(usage, raw, text)
@@ -140,12 +153,12 @@ class OpenAiChat:
         if data.strip() == b"[DONE]":
             return Delta(done=True)
         chunk = _completions.decode(data)
-        if not _is_null(chunk.error):
-            return Delta(error=_error_text(data))
+        if _is_error(chunk) or event.startswith(b"event: error"):
+            return Delta(error=_error_name(data))
         choices = chunk.choices or []
         usage, raw = self._usage(chunk.usage)
         text = sum(_content_bytes(choice.delta or {}) for choice in choices)
-        finished = sum(choice.finish_reason is not None for choice in choices)
+        finished = sum(bool(choice.finish_reason) for choice in choices)
         return Delta(
             content=text > 0, text_bytes=text, finished=finished, usage=usage, raw_usage=raw,
             usage_only=usage is not None and not choices,
@@ -153,28 +166,33 @@ class OpenAiChat:
 
     def verdict(self, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
         """By status and code: money that ran out is not a rate limit, and a bad request is nobody else's to mend."""
-        detail = f"{status} {_error_text(body)}"
+        codes = _error_codes(body)
+        detail = f"{status} {_error_name(body)}".strip()
         wait = retry_after_s(headers)
-        if status == 402 or (status == 429 and _error_codes(body) & _OUT_OF_MONEY):
-            return Verdict(True, "rejected", detail, cool_s=300.0)
-        if status == 429 or status in {503, 529}:
-            return Verdict(True, "overloaded", detail, cool_s=1.0 if wait is None else wait, retry_after_s=wait)
+        cool = _DEFAULT_COOL_S if wait is None else min(wait, _LONGEST_COOL_S)
+        if status == 402 or (status == 429 and codes & _OUT_OF_MONEY):
+            return Verdict(True, "rejected", detail, cool_s=_LONGEST_COOL_S)
+        if status in {429, 503, 529}:
+            return Verdict(True, "overloaded", detail, cool_s=cool, retry_after_s=wait)
         if status >= 500 or status in {408, 409, 425} or 300 <= status < 400:
-            return Verdict(True, "broken", detail, cool_s=wait or 0.0)
-        if status in {401, 403, 404}:
+            return Verdict(True, "broken", detail, cool_s=0.0 if wait is None else cool, retry_after_s=wait)
+        if status == 401:
             return Verdict(True, "rejected", detail, cool_s=10.0)
-        return Verdict(False, "rejected", detail)
+        refused_content = any(word in code for code in codes for word in ("content", "moderation", "safety"))
+        return Verdict(status in {403, 404} and not refused_content, "rejected", detail)
 
     def _usage(self, raw: msgspec.Raw) -> tuple[Usage | None, str | None]:
         """Counts that contradict themselves are no counts: they are kept raw and estimated instead."""
         if _is_null(raw):
             return None, None
-        text = bytes(raw).decode(errors="replace")
+        text = bytes(raw)[:_RAW_USAGE_BYTES].decode(errors="replace")
         try:
             seen = msgspec.json.decode(raw, type=_Usage)
             inputs, outputs = seen.prompt_tokens_details or _PromptDetails(), seen.completion_tokens_details
+            # Some vendors leave reasoning out of completion_tokens; their total has it.
+            output = max(seen.completion_tokens, (seen.total_tokens or 0) - seen.prompt_tokens)
             usage = Usage(
-                input_tokens=seen.prompt_tokens, output_tokens=seen.completion_tokens, cache_read=inputs.cached_tokens,
+                input_tokens=seen.prompt_tokens, output_tokens=output, cache_read=inputs.cached_tokens,
                 cache_write=inputs.cache_write_tokens, reasoning=outputs.reasoning_tokens if outputs else None,
                 source=self._source,
             )  # fmt: skip
@@ -198,22 +216,20 @@ def _content_bytes(delta: dict[str, msgspec.Raw]) -> int:
     return sum(len(value) for name, raw in delta.items() if name not in _NOT_CONTENT and (value := bytes(raw)) not in _NO_CONTENT)
 
 
+def _is_error(completion: _Completion) -> bool:
+    return not _is_null(completion.error) or completion.object == "error"
+
+
 def _error_codes(body: bytes) -> set[str]:
-    error = _error_object(body)
-    return {str(error[name]) for name in ("code", "type") if error.get(name)}
-
-
-def _error_text(body: bytes) -> str:
-    """The error's own message, short and on one line, for logs and the ledger."""
-    error = _error_object(body)
-    text = " ".join(str(error[name]) for name in ("code", "message") if error.get(name)) or body.decode(errors="replace")
-    return " ".join(text.split())[:200]
-
-
-def _error_object(body: bytes) -> dict[str, Any]:
+    """The error's code and type: names only. Its message may echo the prompt and is kept nowhere."""
     try:
         value = msgspec.json.decode(body)
     except ValueError:
-        return {}
-    error = value.get("error", value) if isinstance(value, dict) else {}
-    return error if isinstance(error, dict) else {"message": str(error)}
+        return set()
+    error = value.get("error", value) if isinstance(value, dict) else None
+    named = (str(error.get(name) or "") for name in ("code", "type")) if isinstance(error, dict) else ()
+    return {name for name in named if _ERROR_NAME.fullmatch(name)}
+
+
+def _error_name(body: bytes) -> str:
+    return " ".join(sorted(_error_codes(body))) or "no error code"
