@@ -1,7 +1,7 @@
 """No header, model name, hint or failure brings data to a target that is not cleared for it: searched over random worlds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -16,12 +16,13 @@ from freehold.core.ports import HttpCall, UpstreamFailure
 from freehold.core.target import Target, Terms, Workload
 from freehold.serve.access.keys import Key, Keyring, digest
 from freehold.serve.gateway.handle import handle
-from freehold.serve.gateway.house import Bounds, Gateway, Policy
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.policy import Bounds, Policy
 from freehold.wire.openai_chat import OpenAiChat
 
 CLASSES = st.sampled_from(DataClass)
 REGIONS = st.sampled_from(["eu", "us", "home"])
-EGRESS = st.sampled_from(["store", "remote_media", "server_tools", "remote_url"])
+EGRESS = st.sampled_from(["store", "remote_media", "server_tools", "remote_url", "unknown_field"])
 NAMES = ["t0", "t1", "t2", "t3"]
 WHOLE = b'{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
 STREAM = b'data: {"choices":[{"delta":{"content":"ok"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -66,8 +67,9 @@ class Reply:
         self.headers: Mapping[str, str] = {"content-type": kind}
         self._body = body
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._body
+    async def chunk(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
 
     async def read(self, limit: int) -> bytes:
         return self._body
@@ -83,7 +85,7 @@ class Outbound:
         self._moods = moods
         self.reached: list[str] = []
 
-    async def send(self, call: HttpCall, *, head_timeout_s: float) -> Reply:
+    async def send(self, call: HttpCall, *, head_s: float, idle_s: float) -> Reply:
         self.reached.append(call.url.split("/")[2])
         mood = self._moods[len(self.reached) % len(self._moods)]
         if mood == "down":
@@ -173,6 +175,13 @@ bodies = st.fixed_dictionaries(
 MOODS = st.lists(st.sampled_from(["fine", "down", "limit", "garbage"]), min_size=1, max_size=5)
 
 
+def sending(body: dict[str, Any]) -> Callable[[], Awaitable[bytes]]:
+    async def read() -> bytes:
+        return msgspec.json.encode(body)
+
+    return read
+
+
 def may_see(policy: Policy, target: Target, head: Mapping[str, str], body: dict[str, Any], workload: str) -> bool:
     """The rule again, written apart from the code under test."""
     demands = [policy.workloads[workload].handling, policy.keys.admit(head).handling]
@@ -182,6 +191,8 @@ def may_see(policy: Policy, target: Target, head: Mapping[str, str], body: dict[
     allowed = [set(d.regions) for d in demands if d.regions is not None] + ([{"eu"}] if "region=eu" in declared else [])
     asked = {"store"} if body.get("store") else set()
     asked |= {"remote_url"} if "x_fetch" in body else set()
+    if "x_fetch" in body and target.rented and need >= DataClass.confidential:
+        asked |= {"unknown_field"}
     asked |= {"server_tools"} if "tools" in body else set()
     return (
         target.clearance >= need
@@ -205,7 +216,7 @@ def test_no_attempt_ever_breaks_a_constraint(
                 gateway.board.read_load(name, Load(running=1, waiting=3))
             sink = MemorySink()
             before = len(ledger.entries)
-            await handle(head, msgspec.json.encode(body), sink, gateway)
+            await handle(head, sending(body), sink, gateway)
             assert sink.status != 500, sink.body
             assert gateway.in_flight == 0
             assert all(state.in_flight == 0 for state in gateway.board.states(tuple(NAMES)).values())
@@ -227,7 +238,7 @@ def test_the_search_does_reach_targets() -> None:
     def count(policy: Policy, head: dict[str, str], body: dict[str, Any]) -> None:
         nonlocal reached
         outbound = Outbound(["fine"])
-        asyncio.run(handle(head, msgspec.json.encode(body), MemorySink(), Gateway(policy, outbound, MemoryLedger())))
+        asyncio.run(handle(head, sending(body), MemorySink(), Gateway(policy, outbound, MemoryLedger())))
         reached += bool(outbound.reached)
 
     count()

@@ -4,6 +4,7 @@ import hmac
 import secrets
 from importlib import resources
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ from freehold.serve.stores.sqlite_reader import SqliteReader
 
 _COOKIE = "freehold_admin"
 _MAX_ROWS = 1000
+_MAX_FORM_BYTES = 4096
 
 
 class Admin:
@@ -41,8 +43,12 @@ class Admin:
 
     async def login(self, request: Request) -> Response:
         """`POST /login`: a right key becomes a session cookie."""
-        form = await request.form(max_files=0, max_fields=2)
-        if not self._right(str(form.get("key", ""))):
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _MAX_FORM_BYTES:
+                return _problem(413, f"a form of more than {_MAX_FORM_BYTES} bytes")
+        if not self._right(parse_qs(body.decode("latin-1")).get("key", [""])[0]):
             return HTMLResponse(self._login.replace("<!--problem-->", "That is not the admin key."), 401)
         reply = RedirectResponse("/", 303)
         reply.set_cookie(_COOKIE, self._session, httponly=True, samesite="strict")

@@ -9,7 +9,8 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
+from typing import IO
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -124,20 +125,9 @@ class Supervisor:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         """A child that answers. Raises, and leaves none behind, where it does not."""
-        argv = self._launch.argv
-        try:
-            # A session of its own: Ctrl-C reaches the supervisor alone, and a signal to the group reaches the engine's workers.
-            process = await asyncio.create_subprocess_exec(
-                *argv, env={**os.environ, **self._launch.env, SUPERVISOR_PID: str(os.getpid())}, limit=_LINE_BYTES,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise BadSettings(f"cannot run {argv[0]}: {error.strerror}; is the engine installed?") from None
-        assert process.stdout is not None
+        process = await self._exec()
         self._process, self._last_line = process, ""
         self.starts += 1
-        self._reader = asyncio.create_task(self._copy_log(process.stdout))
         try:
             async with asyncio.timeout(self._patience.ready_s):
                 answers = await _until_ready(process, self._launch)
@@ -148,6 +138,25 @@ class Supervisor:
             await self._end(process)
             raise self._stillborn(process.returncode or 0)
         return process
+
+    async def _exec(self) -> asyncio.subprocess.Process:
+        """The child and the task that reads its log.
+
+        The pipe is ours, since asyncio reports the end of a child only once its own pipes are closed, and a crashed engine's
+        workers hold them open. The session is the child's: Ctrl-C reaches the supervisor alone, and a signal to the group
+        reaches the engine's workers too.
+        """
+        argv, env = self._launch.argv, {**os.environ, **self._launch.env, SUPERVISOR_PID: str(os.getpid())}
+        read_end, write_end = os.pipe()
+        self._reader = asyncio.create_task(self._copy_log(os.fdopen(read_end, "rb", buffering=0)))
+        try:
+            return await asyncio.create_subprocess_exec(
+                *argv, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=write_end, stderr=write_end, start_new_session=True
+            )
+        except OSError as error:
+            raise BadSettings(f"cannot run {argv[0]}: {error.strerror}; is the engine installed?") from None
+        finally:
+            os.close(write_end)
 
     def _stillborn(self, code: int) -> FreeholdError:
         if code == 2:
@@ -170,16 +179,20 @@ class Supervisor:
             await asyncio.wait({self._reader}, timeout=1.0)
             self._reader.cancel()
 
-    async def _copy_log(self, stream: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:
-                continue  # longer than any log line; the reader has dropped it
-            if not line:
-                return
-            self._last_line = line.decode(errors="replace").rstrip()
-            self._say(self._last_line)
+    async def _copy_log(self, pipe: IO[bytes]) -> None:
+        stream = asyncio.StreamReader(limit=_LINE_BYTES)
+        protocol = asyncio.StreamReaderProtocol(stream)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+        with closing(transport):
+            while True:
+                try:
+                    line = await stream.readline()
+                except ValueError:
+                    continue  # longer than any log line; the reader has dropped it
+                if not line:
+                    return
+                self._last_line = line.decode(errors="replace").rstrip()
+                self._say(self._last_line)
 
     def _say(self, line: str) -> None:
         # A log that cannot be written must not stop the reading: a full pipe would stall the engine.

@@ -13,10 +13,12 @@ from freehold.core.data import DataClass, Handling
 from freehold.core.money import nanousd
 from freehold.core.ports import Codec
 from freehold.core.price import PriceCard, Rate
+from freehold.core.request import Ask
 from freehold.core.target import Hardware, Secret, Target, Terms, Workload
+from freehold.rules.constraints import removed_by
 from freehold.serve.access.keys import Key, Keyring
 from freehold.serve.engines import ENGINES
-from freehold.serve.gateway.house import Bounds, Policy
+from freehold.serve.gateway.policy import Bounds, Policy
 from freehold.serve.providers import PROVIDERS
 
 
@@ -30,6 +32,8 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
         for k in settings.keys
     ]
     for n, key in enumerate(settings.keys):
+        if any(other.sha256 == key.sha256 for other in settings.keys[:n]):
+            raise file.refuse(("keys", n, "sha256"), "another key above has the same hash; which would count?")
         for unknown in set(key.workloads or ()) - workloads.keys():
             raise file.refuse(("keys", n, "workloads"), f"unknown workload {unknown!r}; there are {', '.join(workloads)}")
     price = _pricer(settings.targets, PriceBook())
@@ -91,8 +95,10 @@ def _workloads(file: ConfigFile, targets: Mapping[str, Target]) -> dict[str, Wor
         if len(set(spec.targets)) < len(spec.targets):
             raise file.refuse(("workloads", name, "targets"), "a target stands there twice")
         handling = _handling(spec.data, spec.regions)
-        if not any(targets[t].clearance >= handling.data_class for t in spec.targets):
-            raise file.refuse(("workloads", name), f"none of its targets is cleared for {handling.data_class.name} data")
+        removed = [removed_by(Ask(workload=name, handling=handling), targets[t]) for t in spec.targets]
+        if all(removed):
+            why = "; ".join(f"{reason.target}: {reason.detail}" for reason in removed if reason)
+            raise file.refuse(("workloads", name), f"none of its targets may ever serve it ({why})")
         workloads[name] = Workload(name=name, targets=tuple(spec.targets), handling=handling, spill=spec.spill)
     for clash in workloads.keys() & targets.keys():
         raise file.refuse(("workloads", clash), "a target has the same name; requests could not tell them apart")

@@ -26,6 +26,7 @@ from freehold.serve.transport.asgi import DataPlane, PageReply
 from freehold.serve.transport.outbound import AiohttpOutbound
 
 _DRAIN_S = 30
+_SETTLE_S = 5.0
 _log = structlog.get_logger("freehold.server")
 
 
@@ -49,7 +50,7 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
         journal = stack.enter_context(contextlib.closing(Journal(store)))
         metrics = PrometheusSink()
         bounds = policy.bounds
-        async with AiohttpOutbound(connect_s=bounds.connect_s, idle_s=bounds.idle_s) as outbound:
+        async with AiohttpOutbound(connect_s=bounds.connect_s) as outbound:
             gateway = Gateway(policy, outbound, journal, (metrics,))
             servers = (
                 (_server(_data_plane(gateway, metrics)), data_socket),
@@ -58,8 +59,10 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
             _stop_on_signals([server for server, _ in servers])
             watch = asyncio.create_task(watch_loads(gateway))
             on_ready()
+            watch.add_done_callback(_tell_of_death)
             await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
             watch.cancel()
+            await _settle_what_is_left([server for server, _ in servers])
 
 
 def ledger_file(file: ConfigFile) -> Path:
@@ -108,6 +111,20 @@ def _data_plane(gateway: Gateway, metrics: PrometheusSink) -> DataPlane:
         "/v1/models/": lambda path, headers: PageReply(one_model(path.removeprefix("/v1/models/"), headers, gateway)),
     }
     return DataPlane(lambda headers, body, sink: handle(headers, body, sink, gateway), pages, gateway.policy.bounds.body_bytes)
+
+
+async def _settle_what_is_left(servers: list[_Server]) -> None:
+    """Requests cut short by a second signal still settle, before the ledger closes."""
+    left = {task for server in servers for task in server.server_state.tasks if not task.done()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_SETTLE_S)
+
+
+def _tell_of_death(watch: asyncio.Task[None]) -> None:
+    if not watch.cancelled() and (error := watch.exception()) is not None:
+        _log.error("the load watch ended; only declared concurrency counts now", kind=type(error).__name__)
 
 
 def _stop_on_signals(servers: list[_Server]) -> None:

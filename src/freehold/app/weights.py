@@ -5,6 +5,7 @@ The hub is asked only for a model that was named by its hub id; everything else 
 
 import hashlib
 import re
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -26,26 +27,32 @@ def resolve_model(ref: str) -> Path:
     """
     if ref in BUNDLED:
         return Path(str(resources.files("freehold.serve.engines").joinpath("data", BUNDLED[ref])))
+    if hub := _hub_id(ref):
+        found = _download(hub["repo"], hub["file"], hub["revision"])
+        check_gguf(found)
+        return found
     path = Path(ref).expanduser()
-    hub = _HUB_ID.fullmatch(ref)
-    if path.exists() or hub is None or (ref.endswith(".gguf") and hub["file"] is None):
-        if not path.exists() and path.name == ref and not ref.endswith(".gguf"):
-            raise BadSettings(
-                f"model {ref!r} is unknown; give {', '.join(BUNDLED)}, the path of a .gguf file, or org/name:file.gguf@revision"
-            )
-        check_gguf(path)
-        return path.resolve()
-    found = _download(hub["repo"], hub["file"], hub["revision"])
-    check_gguf(found)
-    return found
+    if not ref or (path.name == ref and path.suffix != ".gguf" and not path.exists()):
+        raise BadSettings(
+            f"model {ref!r} is unknown; give {', '.join(BUNDLED)}, the path of a .gguf file, or org/name:file.gguf@revision"
+        )
+    check_gguf(path)
+    return path.resolve()
 
 
 def model_alias(ref: str) -> str:
     """What callers name the model by: the bundled name, the hub's `org/name`, or the file's name without its ending."""
-    hub = _HUB_ID.fullmatch(ref)
     if ref in BUNDLED:
         return ref
-    return hub["repo"] if hub and not Path(ref).expanduser().exists() else Path(ref).stem
+    hub = _hub_id(ref)
+    return hub["repo"] if hub else Path(ref).stem
+
+
+def _hub_id(ref: str) -> re.Match[str] | None:
+    """The parts of a hub id. What exists on disk, or looks like the path of a file, is none."""
+    hub = _HUB_ID.fullmatch(ref)
+    is_path = Path(ref).expanduser().exists() or (hub is not None and hub["repo"].endswith(".gguf"))
+    return None if is_path else hub
 
 
 def sha256_of(path: Path) -> str:
@@ -63,11 +70,12 @@ def _download(repo: str, file: str | None, revision: str | None) -> Path:
     # The hub's HTTP library has changed between its major versions; its own name for the base error has not.
     transport_error: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
     try:
-        if file is None or revision is None or not _COMMIT.fullmatch(revision):
-            info = HfApi().model_info(repo, revision=revision)
-            revision = info.sha
-            file = file or _only_gguf(repo, [sibling.rfilename for sibling in info.siblings or ()])
-        return Path(hf_hub_download(repo, file, revision=revision))
+        if file is not None and revision is not None and _COMMIT.fullmatch(revision):
+            with suppress(errors.LocalEntryNotFoundError):
+                return Path(hf_hub_download(repo, file, revision=revision, local_files_only=True))
+        info = HfApi().model_info(repo, revision=revision)
+        file = file or _only_gguf(repo, [sibling.rfilename for sibling in info.siblings or ()])
+        return Path(hf_hub_download(repo, file, revision=info.sha))
     except (transport_error, errors.EntryNotFoundError, errors.HFValidationError, OSError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise BadSettings(f"model {repo} cannot be had from the hub: {reason}; give the path of a .gguf file") from None

@@ -26,10 +26,11 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Computed once per request and carried; whatever could move data asks it."""
+    """Computed once per request and carried; whatever could move data asks it. `spill`: full owned capacity may be left."""
 
     candidates: tuple[Candidate, ...]
     removed: tuple[Removed, ...]
+    spill: bool = False
 
     def why_not(self) -> str:
         """Every removed target with the constraint that removed it, in one line."""

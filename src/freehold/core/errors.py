@@ -3,8 +3,9 @@
 FreeholdError                 status  code                    retry
 ├── BadSettings               -       bad_settings            no     configuration or command input; exit code 2
 ├── BadRequest                400     invalid_request         no
-│   ├── EgressRefused         400     egress_refused          no     a field that would make a provider fetch or keep data
-│   └── TooLarge              413     request_too_large       no
+│   ├── TooLarge              413     request_too_large       no
+│   └── TooSlow               408     request_timeout         no     the body did not arrive in time
+├── CallerGone                499     cancelled               no     nobody is left to answer
 ├── Unauthenticated           401     invalid_api_key         no
 ├── Forbidden                 403     forbidden               no     the key may not use this workload
 ├── NotFound                  404     model_not_found         no
@@ -42,12 +43,16 @@ class BadRequest(FreeholdError):
     status, code, kind = 400, "invalid_request", "invalid_request_error"
 
 
-class EgressRefused(BadRequest):
-    code = "egress_refused"
-
-
 class TooLarge(BadRequest):
     status, code = 413, "request_too_large"
+
+
+class TooSlow(BadRequest):
+    status, code = 408, "request_timeout"
+
+
+class CallerGone(FreeholdError):
+    status, code = 499, "cancelled"
 
 
 class Unauthenticated(FreeholdError):

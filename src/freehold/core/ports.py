@@ -1,6 +1,6 @@
 """The seams: what can be plugged in, as Protocols. Services and adapters meet only here; app/wiring.py injects."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -112,8 +112,8 @@ class UpstreamReply(Protocol):
     status: int
     headers: Mapping[str, str]
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Body bytes as they arrive, never empty. Raises UpstreamFailure when the connection breaks or stalls."""
+    async def chunk(self) -> bytes:
+        """The next body bytes as they arrive; empty at the end. Raises UpstreamFailure when the connection breaks or stalls."""
         ...
 
     async def read(self, limit: int) -> bytes:
@@ -137,8 +137,8 @@ class UpstreamFailure(Exception):
 class Outbound(Protocol):
     """The one client that does I/O towards targets."""
 
-    async def send(self, call: HttpCall, *, head_timeout_s: float) -> UpstreamReply:
-        """Send and wait for the head. Raises UpstreamFailure. Redirects are not followed, proxies not read."""
+    async def send(self, call: HttpCall, *, head_s: float, idle_s: float) -> UpstreamReply:
+        """Send, wait `head_s` for the head; later `idle_s` between chunks. Raises UpstreamFailure. No redirects, no proxies."""
         ...
 
 

@@ -24,7 +24,7 @@ def decide(ask: Ask, workload: Workload, targets: Sequence[Target], states: Mapp
     candidates = _arrange(allowed, workload, states)
     if not ask.hints.allow_fallbacks:
         candidates = candidates[:1]
-    return Decision(tuple(candidates), tuple(removed))
+    return Decision(tuple(candidates), tuple(removed), workload.spill)
 
 
 def _arrange(allowed: Sequence[Target], workload: Workload, states: Mapping[str, TargetState]) -> list[Candidate]:
@@ -48,6 +48,14 @@ def _arrange(allowed: Sequence[Target], workload: Workload, states: Mapping[str,
         else:
             ready.append(Candidate(target, f"choice {place + 1} of {len(allowed)}"))
     return ready + full + cooling
+
+
+def after_full(target: Target, rest: Sequence[Candidate], *, spill: bool) -> list[Candidate]:
+    """Who is left to try when an owned target turned out to have no room: everyone, marked as spill, or only owned ones."""
+    if not spill:
+        return [candidate for candidate in rest if not candidate.target.rented]
+    reason = f"spill: {target.name} said it is full"
+    return [Candidate(c.target, reason, spill=True) if c.target.rented else c for c in rest]
 
 
 def full_because(target: Target, state: TargetState) -> str | None:

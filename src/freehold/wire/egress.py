@@ -128,7 +128,7 @@ def _of_value(root: dict[str, Any]) -> Iterator[str]:
 
 
 def _names_another_place(text: str) -> bool:
-    """Whether a string is a URL as lenient parsers read one: controls and leading blanks dropped, backslashes taken for slashes."""
+    """Whether a string is a URL as lenient parsers read one: no controls, no leading blanks, backslashes as slashes."""
     start = "".join(letter for letter in text[:64] if letter >= " ").lstrip().replace("\\", "/").lower()
     scheme, colon, rest = start.partition(":")
     named = bool(colon) and scheme.isascii() and scheme.replace("+", "").replace("-", "").replace(".", "").isalnum()

@@ -15,7 +15,7 @@ class Board:
         self._monotonic = monotonic
         self._in_flight: Counter[str] = Counter()
         self._loads: dict[str, tuple[float, Load]] = {}
-        self._cool_until: dict[str, float] = {}
+        self._cooling: dict[str, tuple[float, float]] = {}  # target -> (said at, until)
 
     def enter(self, target: str) -> None:
         """One more attempt is on its way to this target."""
@@ -32,11 +32,14 @@ class Board:
     def cool(self, target: str, seconds: float) -> None:
         """Leave this target alone for so long; the longest deadline wins."""
         if seconds > 0:
-            self._cool_until[target] = max(self._cool_until.get(target, 0.0), self._monotonic() + seconds)
+            now = self._monotonic()
+            self._cooling[target] = (now, max(self._cooling.get(target, (0.0, 0.0))[1], now + seconds))
 
-    def recovered(self, target: str) -> None:
-        """It answered: whatever it was cooling down from is over."""
-        self._cool_until.pop(target, None)
+    def recovered(self, target: str, since: float) -> None:
+        """It answered a request sent at `since`: a cool-down it was told before that is over."""
+        said_at, _ = self._cooling.get(target, (0.0, 0.0))
+        if since > said_at:
+            self._cooling.pop(target, None)
 
     def states(self, targets: tuple[str, ...]) -> Mapping[str, TargetState]:
         """A snapshot for one decision."""
@@ -46,4 +49,4 @@ class Board:
     def _state(self, name: str, now: float) -> TargetState:
         read_at, load = self._loads.get(name, (0.0, None))
         fresh = load if now - read_at <= FRESH_S else None
-        return TargetState(self._in_flight[name], fresh, max(0.0, self._cool_until.get(name, 0.0) - now))
+        return TargetState(self._in_flight[name], fresh, max(0.0, self._cooling.get(name, (0.0, 0.0))[1] - now))

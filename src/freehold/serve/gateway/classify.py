@@ -7,19 +7,29 @@ from freehold.core.errors import BadRequest, Forbidden, NotFound
 from freehold.core.request import Ask, Request
 from freehold.core.target import Target, Workload
 from freehold.serve.access.keys import Key
-from freehold.serve.gateway.house import Policy
+from freehold.serve.gateway.policy import Policy
+
+_HEADERS = frozenset({"x-freehold-data", "x-freehold-workload", "x-freehold-stands-for"})
 
 
 def classify(request: Request, key: Key, headers: Mapping[str, str], policy: Policy) -> tuple[Workload, Ask]:
     """The workload and what the rules decide on. Raises BadRequest, NotFound, Forbidden. A floor only rises."""
+    _refuse_unknown_headers(headers)
     workload, named = _find_workload(request.model, headers.get("x-freehold-workload"), key, policy)
     handling = workload.handling.raised_by(key.handling)
-    if declared := headers.get("x-freehold-data"):
+    if "x-freehold-data" in headers:
         try:
-            handling = handling.raised_by(Handling.parse(declared))
+            handling = handling.raised_by(Handling.parse(headers["x-freehold-data"]))
         except ValueError as error:
             raise BadRequest(f"header x-freehold-data: {error}", param="x-freehold-data") from None
     return workload, Ask(workload=workload.name, handling=handling, egress=request.egress, named=named, hints=request.hints)
+
+
+def _refuse_unknown_headers(headers: Mapping[str, str]) -> None:
+    """A misspelt declaration must not be a declaration of nothing."""
+    for name in headers:
+        if name.replace("_", "-").startswith("x-freehold-") and name not in _HEADERS:
+            raise BadRequest(f"unknown header {name!r}; known are {', '.join(sorted(_HEADERS))}", param=name)
 
 
 def _find_workload(model: str, header: str | None, key: Key, policy: Policy) -> tuple[Workload, frozenset[str] | None]:

@@ -1,71 +1,76 @@
 """The request line: one request, start to end, as a straight line. Start reading here.
 
-read the bytes · admit the caller · classify the data · decide the targets · attempt them · relay the answer · settle it
-durably · release its end · observe.
+admit the caller · read the bytes · classify the data · decide the targets · attempt them · relay the answer · settle it durably
+· release its end · observe.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from freehold.core.entry import Outcome
 from freehold.core.errors import (
+    CallerGone,
     FreeholdError,
     LedgerUnavailable,
     NoTargetAllowed,
     Saturated,
     StreamBroken,
-    TargetsExhausted,
     UpstreamRefused,
 )
 from freehold.core.ports import Sink
 from freehold.rules.order import decide
-from freehold.serve.gateway.attempt import Answer, attempt
+from freehold.serve.gateway.answer import Answer
+from freehold.serve.gateway.attempt import attempt
 from freehold.serve.gateway.classify import classify
 from freehold.serve.gateway.closing import Closing, refusal
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.record import Record
 from freehold.serve.gateway.relay import relay
 from freehold.serve.gateway.reply_headers import reply_headers
-from freehold.serve.gateway.settle import settle
 from freehold.wire import openai_chat
 
+_RELEASE_S = 30.0
 _log = structlog.get_logger("freehold.gateway")
 
 
-async def handle(headers: Mapping[str, str], body: bytes, sink: Sink, gateway: Gateway) -> None:
+async def handle(headers: Mapping[str, str], body: Callable[[], Awaitable[bytes]], sink: Sink, gateway: Gateway) -> None:
     """Serve one chat completion: whatever happens, the caller is answered in its dialect and the entry settled.
 
     The end of an answer (its last byte, its final events) leaves only after its entry is durable.
     """
-    record, policy = Record(gateway.clock), gateway.policy
+    policy = gateway.policy
+    record = Record(gateway.clock, policy)
     answer: Answer | None = None
     gateway.in_flight += 1
     try:
-        async with asyncio.timeout(policy.bounds.total_s), sink.cancelled_by_hang_up():
+        async with asyncio.timeout(policy.bounds.total_s):
             key = policy.keys.admit(headers)
             _require_room(gateway)
-            request = openai_chat.read(body)
+            request = openai_chat.read(await body())
             workload, ask = classify(request, key, headers, policy)
-            record.open(request, ask, key=key.name, policy=policy.version, headers=headers)
+            record.open(request, ask, key.name, headers)
             targets = [policy.targets[name] for name in workload.targets]
             decision = decide(ask, workload, targets, gateway.board.states(workload.targets))
             record.entry.removed = decision.removed
             if not decision.candidates:
                 raise NoTargetAllowed(f"no target may serve this request: {decision.why_not()}")
-            answer = await attempt(decision.candidates, request, gateway, record)
-            closing: Closing | None = await relay(answer, request, sink, record)
+            async with sink.cancelled_by_hang_up():
+                answer = await attempt(decision, request, gateway, record)
+                closing: Closing | None = await relay(answer, request, sink, record)
             record.end("finished", 200)
     except (Exception, asyncio.CancelledError) as error:  # the request's boundary: nothing may leave it unsettled
         closing = _end_badly(error, sink, record)
+        if answer is not None:
+            answer.close()
     try:
-        closing = await _settled(closing, sink, record, gateway)
+        closing = await _settle(closing, sink, record, gateway)
         await _release(closing, sink, record)
     finally:
         gateway.in_flight -= 1
         if answer is not None:
-            answer.close()
+            await answer.finish()
     _observe(record, gateway)
 
 
@@ -78,7 +83,7 @@ def _require_room(gateway: Gateway) -> None:
 
 def _end_badly(error: BaseException, sink: Sink, record: Record) -> Closing | None:
     """Close the record for an error and say what the caller still gets; None for one who hung up."""
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError | CallerGone):
         record.end("cancelled", 499, "cancelled")
         return None
     if isinstance(error, TimeoutError):
@@ -86,33 +91,42 @@ def _end_badly(error: BaseException, sink: Sink, record: Record) -> Closing | No
     if not isinstance(error, FreeholdError):
         _log.error("internal error", request_id=record.id, kind=type(error).__name__, exc_info=error)
         error = FreeholdError("internal error; the log has it under this request id")
-    outcome: Outcome = "refused"
+    outcome: Outcome = "failed"
     if isinstance(error, StreamBroken):
         outcome = "cut"
-    elif isinstance(error, TargetsExhausted) or not isinstance(error, NoTargetAllowed | UpstreamRefused):
-        outcome = "failed"
+    elif isinstance(error, NoTargetAllowed | UpstreamRefused):
+        outcome = "refused"
     record.end(outcome, error.status, error.code)
     return refusal(error, started=sink.started)
 
 
-async def _settled(closing: Closing | None, sink: Sink, record: Record, gateway: Gateway) -> Closing | None:
-    """The closing, once the entry is durable; an error in its place where it cannot be."""
+async def _settle(closing: Closing | None, sink: Sink, record: Record, gateway: Gateway) -> Closing | None:
+    """The closing, once the entry is durable; an error in its place where it cannot be. What was spent is at least logged."""
+    if not record.opened:
+        return closing
+    entry = record.entry
     try:
-        await settle(record, gateway)
+        await gateway.ledger.append(entry)
     except LedgerUnavailable as error:
+        spent = {a.target: a.cost_nanousd for a in entry.attempts}
+        _log.error("entry not written", request_id=entry.id, problem=error.message, spent_nanousd=spent, usage=entry.usage)
         return refusal(error, started=sink.started)
     return closing
 
 
 async def _release(closing: Closing | None, sink: Sink, record: Record) -> None:
-    """Send what was held back. Without a closing the connection is broken, so that nobody takes the answer for whole."""
+    """Send what was held back. Without a closing, or to a caller who does not read, the connection is broken instead."""
     if closing is None:
         sink.abort()
         return
-    if closing.status is not None:
-        length = ("content-length", str(len(closing.data)))
-        await sink.head(closing.status, [*closing.headers, length, *reply_headers(record)])
-    await sink.end(closing.data)
+    try:
+        async with asyncio.timeout(_RELEASE_S):
+            if closing.status is not None:
+                length = ("content-length", str(len(closing.data)))
+                await sink.head(closing.status, [*closing.headers, length, *reply_headers(record)])
+            await sink.end(closing.data)
+    except TimeoutError:
+        sink.abort()
 
 
 def _observe(record: Record, gateway: Gateway) -> None:

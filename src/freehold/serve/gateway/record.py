@@ -1,28 +1,32 @@
-"""The entry while it is being written: opened with the request, filled in by each step, settled once."""
+"""The entry while it is being written: opened with the request, filled in by each step, ended once."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from freehold.core.decision import Candidate
 from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome
 from freehold.core.ids import request_id
 from freehold.core.request import Ask, Request
-from freehold.core.usage import Usage, estimate_tokens
+from freehold.serve.gateway.billing import bill
 from freehold.serve.gateway.clock import Clock
+from freehold.serve.gateway.policy import Policy
 
 
 class Record:
-    """One request's entry in the making. It has an entry once a known caller's request was read: only those are kept."""
+    """One request's entry in the making. It has an entry once a known caller's request was read: only those are kept.
 
-    def __init__(self, clock: Clock) -> None:
+    `policy` is the one the request began under, whatever is swapped in meanwhile.
+    """
+
+    def __init__(self, clock: Clock, policy: Policy) -> None:
+        self.policy = policy
         self._clock = clock
         self._started = clock.monotonic()
         self.received_at = clock.now()
         self.id = request_id(self.received_at)
-        self.priced = False
+        self.ended = False
         self._entry: Entry | None = None
-        self._input_bytes = 0
-        self._text_bytes = 0
-        self._content_events = 0
+        self._input_bytes = self._text_bytes = self._content_events = 0
 
     @property
     def entry(self) -> Entry:
@@ -35,7 +39,7 @@ class Record:
         """Whether there is an entry to settle."""
         return self._entry is not None
 
-    def open(self, request: Request, ask: Ask, *, key: str, policy: str, headers: Mapping[str, str]) -> None:
+    def open(self, request: Request, ask: Ask, key: str, headers: Mapping[str, str]) -> None:
         """Begin the entry of an admitted, classified request."""
         self._input_bytes = request.input_bytes
         regions = ask.handling.regions
@@ -43,7 +47,7 @@ class Record:
             id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
             workload=ask.workload, key=key, data_class=ask.handling.data_class.name,
             regions=None if regions is None else tuple(sorted(regions)), asked_model=request.model,
-            dialect=request.dialect, stream=request.stream, policy=policy,
+            dialect=request.dialect, stream=request.stream, policy=self.policy.version,
         )  # fmt: skip
 
     def elapsed_s(self) -> float:
@@ -51,14 +55,17 @@ class Record:
         return self._clock.monotonic() - self._started
 
     def begin_attempt(self, candidate: Candidate) -> Attempt:
-        """A new attempt, at whose target the request now is."""
+        """A new attempt, at whose target the request now is, with the price that holds there today."""
         target, entry = candidate.target, self.entry
+        price = self.policy.price(target, datetime.fromtimestamp(self.received_at, UTC).date())
         attempt = Attempt(
-            target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s()
-        )
+            target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s(),
+            price=price,
+        )  # fmt: skip
         entry.attempts.append(attempt)
         entry.target, entry.model, entry.basis = target.name, target.model, target.kind
         entry.reason, entry.spilled = candidate.reason, candidate.spill
+        self._text_bytes = self._content_events = 0
         return attempt
 
     def first_token(self) -> None:
@@ -66,31 +73,27 @@ class Record:
         self.entry.attempts[-1].first_token_s = self.entry.ttft_s = self.elapsed_s()
 
     def count(self, text_bytes: int) -> None:
-        """Content seen passing, to estimate from should no usage come."""
+        """Content of the running attempt seen passing, to estimate from should no usage come."""
         self._text_bytes += text_bytes
         self._content_events += text_bytes > 0
 
     def end_attempt(self, outcome: AttemptOutcome, detail: str = "") -> None:
-        """Close the running attempt."""
+        """Close the running attempt and bill it."""
         attempt = self.entry.attempts[-1]
         attempt.outcome, attempt.detail, attempt.ended_s = outcome, detail, self.elapsed_s()
+        bill(attempt, self._input_bytes, self._text_bytes, self._content_events)
 
     def end(self, outcome: Outcome, status: int, error_code: str | None = None) -> None:
         """Close the entry, and the attempt that was still running if one was."""
+        self.ended = True
         if not self.opened:
             return
         entry = self.entry
-        entry.outcome, entry.status, entry.error_code, entry.total_s = outcome, status, error_code, self.elapsed_s()
         if entry.attempts and entry.attempts[-1].ended_s is None:
             self.end_attempt("cancelled" if outcome == "cancelled" else "timed_out")
-
-    def estimated_usage(self, attempt: Attempt) -> Usage:
-        """Local count for an answer whose usage never came: four bytes a token, and at least one token an event.
-
-        An attempt that failed before its first token gave none of what was relayed.
-        """
-        output = max(self._content_events, estimate_tokens(self._text_bytes)) if attempt.first_token_s is not None else 0
-        return Usage(input_tokens=estimate_tokens(self._input_bytes), output_tokens=output, source="estimated")
+        entry.outcome, entry.status, entry.error_code, entry.total_s = outcome, status, error_code, self.elapsed_s()
+        entry.cost_nanousd = sum(attempt.cost_nanousd for attempt in entry.attempts)
+        entry.usage = entry.attempts[-1].usage if entry.attempts else None
 
     def overhead_s(self) -> float:
         """Time spent here rather than at targets, up to the first token."""

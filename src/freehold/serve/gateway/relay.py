@@ -1,11 +1,9 @@
 """Pass an answer to its caller untouched, counting as it goes, and hold its last part back until the entry is durable."""
 
-from collections.abc import Sequence
-
 from freehold.core.errors import StreamBroken
-from freehold.core.ports import Delta, Sink, UpstreamFailure
+from freehold.core.ports import Sink, UpstreamFailure
 from freehold.core.request import Request
-from freehold.serve.gateway.attempt import Answer
+from freehold.serve.gateway.answer import Answer, Events
 from freehold.serve.gateway.closing import Closing
 from freehold.serve.gateway.record import Record
 from freehold.serve.gateway.reply_headers import reply_headers
@@ -19,57 +17,67 @@ async def relay(answer: Answer, request: Request, sink: Sink, record: Record) ->
         body, reply = answer.whole
         record.count(reply.text_bytes)
         answer.attempt.usage, answer.attempt.raw_usage = reply.usage, reply.raw_usage
-        record.end_attempt("finished")
-        return Closing(body, 200, [("content-type", "application/json")])
-    kind = answer.upstream.headers.get("content-type", "text/event-stream")
-    await sink.head(200, [("content-type", kind), ("cache-control", "no-cache"), *reply_headers(record)])
-    try:
-        tail = await _relay_events(answer, request, sink, record)
-    except UpstreamFailure as failure:
-        outcome = failure.outcome if failure.outcome in {"stalled", "malformed", "broken"} else "cut"
-        record.end_attempt(outcome, failure.detail)
-        raise StreamBroken(f"{answer.attempt.target} broke off: {failure.detail}") from None
+        closing = Closing(body, 200, [("content-type", "application/json")])
+    else:
+        await sink.head(200, [("content-type", "text/event-stream"), ("cache-control", "no-cache"), *reply_headers(record)])
+        try:
+            closing = Closing(await _Stream(answer, request, sink, record).pass_on())
+        except UpstreamFailure as failure:
+            outcome = failure.outcome if failure.outcome in {"stalled", "malformed", "broken"} else "cut"
+            record.end_attempt(outcome, failure.detail)
+            raise StreamBroken(f"{answer.attempt.target} broke off: {failure.detail}") from None
+    answer.leave()
     record.end_attempt("finished")
-    return Closing(tail)
+    return closing
 
 
-async def _relay_events(answer: Answer, request: Request, sink: Sink, record: Record) -> bytes:
-    """Relay until the end and return what was held back: everything from the last choice's finish on."""
-    tail = bytearray()
-    finished = 0
+class _Stream:
+    """One stream under way."""
 
-    def take(events: Sequence[tuple[bytes, Delta]]) -> tuple[bytes, bool]:
-        nonlocal finished
-        now: list[bytes] = []
+    def __init__(self, answer: Answer, request: Request, sink: Sink, record: Record) -> None:
+        self._answer = answer
+        self._request = request
+        self._sink = sink
+        self._record = record
+        self._finished = 0
+        self._done = False
+        self._tail = bytearray()
+
+    async def pass_on(self) -> bytes:
+        """Relay until the end; what was held back is returned: everything from the last choice's finish on."""
+        await self._take(self._answer.begun)
+        while not self._done and (events := await self._answer.next_events()) is not None:
+            await self._take(events)
+        if self._finished < self._request.choices:
+            raise UpstreamFailure("cut", "the stream ended without a finish")
+        if not self._done:
+            self._tail += _DONE  # some servers end a finished stream without it; callers wait for it
+        return bytes(self._tail)
+
+    async def _take(self, events: Events) -> None:
+        """Count events and pass them on in one write; good ones go out before a bad one breaks the stream off."""
+        ready: list[bytes] = []
+        problem: UpstreamFailure | None = None
         for event, delta in events:
             if delta.error is not None:
-                raise UpstreamFailure("broken", f"error event: {delta.error}")
-            record.count(delta.text_bytes)
-            finished += delta.finished
-            if delta.raw_usage is not None:
-                answer.attempt.usage, answer.attempt.raw_usage = delta.usage, delta.raw_usage
-            if delta.usage_only and not request.wants_usage:
-                continue
-            if delta.done or finished >= request.choices:
-                tail.extend(event)
-            else:
-                now.append(event)
-            if delta.done:
-                return b"".join(now), True
-        return b"".join(now), False
-
-    now, done = take(answer.begun)
-    if now:
-        await sink.write(now)
-    if not done:
-        async for events in answer.batches():
-            now, done = take(events)
-            if now:
-                await sink.write(now)
-            if done:
+                problem = UpstreamFailure("broken", f"error event: {delta.error}")
                 break
-    if not done:
-        if finished < request.choices:
-            raise UpstreamFailure("cut", "the stream ended without a finish")
-        tail += _DONE  # some servers end a finished stream without it; callers wait for it
-    return bytes(tail)
+            self._record.count(delta.text_bytes)
+            self._finished += delta.finished
+            if delta.raw_usage is not None:
+                self._answer.attempt.usage, self._answer.attempt.raw_usage = delta.usage, delta.raw_usage
+            self._done = self._done or delta.done
+            if delta.usage_only and not self._request.wants_usage:
+                continue
+            if delta.done or self._finished >= self._request.choices:
+                self._tail += event
+            else:
+                ready.append(event)
+            if self._done:
+                break
+        if ready:
+            await self._sink.write(b"".join(ready))
+        if problem is None and len(self._tail) > self._record.policy.bounds.reply_bytes:
+            problem = UpstreamFailure("malformed", "the stream does not end after its finish")
+        if problem is not None:
+            raise problem

@@ -22,6 +22,6 @@ def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
     if entry.target is not None:
         headers.append(("x-freehold-target", entry.target))
         headers.append(("x-freehold-reason", entry.reason.encode("ascii", "replace").decode()))
-    if record.priced and entry.basis != "owned":
+    if record.ended and entry.basis != "owned":
         headers.append(("x-freehold-cost-usd", f"{dollars(entry.cost_nanousd):f}"))
     return headers

@@ -10,6 +10,7 @@ from freehold.core.target import Target
 from freehold.serve.gateway.house import Gateway
 
 _EVERY_S = 0.5
+_READ_S = 2.0
 _METRICS_BYTES = 4 * 1024 * 1024
 _log = structlog.get_logger("freehold.watch")
 
@@ -34,14 +35,17 @@ async def _read(target: Target, gateway: Gateway) -> str | None:
     parts = urlsplit(target.url)
     call = HttpCall(f"{parts.scheme}://{parts.netloc}/metrics", {}, b"", method="GET")
     try:
-        reply = await gateway.outbound.send(call, head_timeout_s=2.0)
-        try:
-            text = (await reply.read(_METRICS_BYTES)).decode(errors="replace")
-        finally:
-            reply.close()
+        async with asyncio.timeout(_READ_S):
+            reply = await gateway.outbound.send(call, head_s=_READ_S, idle_s=_READ_S)
+            try:
+                text = (await reply.read(_METRICS_BYTES)).decode(errors="replace")
+            finally:
+                reply.close()
         gateway.board.read_load(target.name, gateway.policy.engines[target.name].load(text))
     except UpstreamFailure as failure:
         return failure.detail
+    except TimeoutError:
+        return f"not read within {_READ_S:g} s"
     except ValueError as error:
         return str(error)
     return None

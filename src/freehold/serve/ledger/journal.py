@@ -6,7 +6,7 @@ One thread writes; the queue is bounded; when a commit fails, admission is told 
 import asyncio
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from freehold.core.entry import Entry
@@ -38,11 +38,14 @@ class Journal:
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._broken: str | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="freehold-ledger", daemon=True)
         self._thread.start()
 
     async def append(self, entry: Entry) -> None:
         """Resolves once the entry is durable. Raises LedgerUnavailable when it is not and will not be."""
+        if self._closed:
+            raise LedgerUnavailable("the process is stopping")
         if self._queue.qsize() >= self._limit:
             raise LedgerUnavailable(f"{self._limit} entries are waiting to be written")
         durable: asyncio.Future[None] = self._loop.create_future()
@@ -54,7 +57,8 @@ class Journal:
         return self._broken is None
 
     def close(self) -> None:
-        """Write what is queued, then stop the thread."""
+        """Write what is queued, then stop the thread; whatever comes later is refused."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join()
 
@@ -65,8 +69,8 @@ class Journal:
             if not batch:
                 self._try_again()
                 continue
-            error = self._commit([entry for entry, _ in batch])
-            self._loop.call_soon_threadsafe(_resolve, [durable for _, durable in batch], error)
+            for part, error in self._commit(batch):
+                self._loop.call_soon_threadsafe(_resolve, [durable for _, durable in part], error)
 
     def _next_batch(self) -> tuple[list[_Pending], bool]:
         """What is queued now, up to the batch size; and whether to go on. Empty after a quiet second while broken."""
@@ -82,7 +86,16 @@ class Journal:
             batch.append(item)
         return batch, item is not None
 
-    def _commit(self, entries: list[Entry]) -> LedgerUnavailable | None:
+    def _commit(self, batch: list[_Pending]) -> Iterator[tuple[list[_Pending], LedgerUnavailable | None]]:
+        """Write a batch; where it fails as a whole, each entry on its own, so that one bad entry costs only itself."""
+        error = self._write([entry for entry, _ in batch])
+        if error is None or len(batch) == 1:
+            yield batch, error
+            return
+        for pending in batch:
+            yield [pending], self._write([pending[0]])
+
+    def _write(self, entries: list[Entry]) -> LedgerUnavailable | None:
         try:
             self._store.write(entries)
         except LedgerUnavailable as error:

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -82,9 +83,11 @@ class SqliteStore:
             attempts = [_attempt_row(e.id, n, a) for e in entries for n, a in enumerate(e.attempts)]
             self._db.executemany(_INSERT_ATTEMPT, attempts)
             self._db.execute("COMMIT")
-        except (sqlite3.Error, OverflowError) as error:  # SQLite's integers end at 2**63
+        except BaseException as error:  # a transaction left open would take the next one with it
             self._roll_back()
-            raise LedgerUnavailable(f"the ledger cannot be written: {error}") from None
+            if isinstance(error, sqlite3.Error | OverflowError):  # SQLite's integers end at 2**63
+                raise LedgerUnavailable(f"the ledger cannot be written: {error}") from None
+            raise
         self._known_prices.update(ident for ident, _ in fresh)
 
     def probe(self) -> None:
@@ -127,6 +130,7 @@ def _attempt_row(entry_id: str, n: int, a: Attempt) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def _price_id(card: PriceCard) -> str:
     return hashlib.sha256(msgspec.json.encode(card)).hexdigest()[:16]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from freehold.core.errors import FreeholdError, NotFound, TooLarge
+from freehold.core.errors import BadRequest, CallerGone, FreeholdError, NotFound, TooLarge, TooSlow
 from freehold.wire import errors
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -58,7 +58,8 @@ class AsgiSink:
         """Nothing to send: uvicorn closes a connection whose application returns before the end."""
 
 
-Completions: TypeAlias = Callable[[Headers, bytes, AsgiSink], Awaitable[None]]
+Body: TypeAlias = Callable[[], Awaitable[bytes]]
+Completions: TypeAlias = Callable[[Headers, Body, AsgiSink], Awaitable[None]]
 Page: TypeAlias = Callable[[str, Headers], "PageReply"]
 
 
@@ -84,12 +85,10 @@ class DataPlane:
             return
         sink = AsgiSink(receive, send)
         method, path = scope["method"], scope["path"]
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
+            headers = _read_headers(scope["headers"])
             if (method, path) == ("POST", "/v1/chat/completions"):
-                body = await _read_body(receive, headers, self._body_limit)
-                if body is not None:
-                    await self._completions(headers, body, sink)
+                await self._completions(headers, lambda: _read_body(receive, headers, self._body_limit), sink)
                 return
             reply = self._page(method, path)(path, headers)
         except FreeholdError as error:
@@ -106,24 +105,39 @@ class DataPlane:
         return page
 
 
-async def _read_body(receive: Receive, headers: Headers, limit: int) -> bytes | None:
-    """The whole body; None when the caller left meanwhile. Raises TooLarge."""
+def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """By lower-case name. Raises BadRequest when one that decides who may do what stands there twice: which would count?"""
+    headers: dict[str, str] = {}
+    for raw_name, value in raw:
+        name = raw_name.decode("latin-1").lower()
+        if name in headers and (name in {"authorization", "x-api-key"} or name.startswith("x-freehold-")):
+            raise BadRequest(f"header {name} stands there twice; send it once", param=name)
+        headers[name] = value.decode("latin-1")
+    return headers
+
+
+async def _read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+    """The whole body. Raises TooLarge, TooSlow, or CallerGone when the caller left meanwhile."""
     if int(headers.get("content-length", "0") or 0) > limit:
         raise TooLarge(f"the body exceeds {limit} bytes")
     chunks: list[bytes] = []
     size = 0
-    async with asyncio.timeout(_BODY_READ_S):
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            chunk: bytes = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise TooLarge(f"the body exceeds {limit} bytes")
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
+    deadline = asyncio.get_running_loop().time() + _BODY_READ_S
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow(f"the body did not arrive within {_BODY_READ_S:g} s") from None
+        if message["type"] == "http.disconnect":
+            raise CallerGone("the caller left before its request was read")
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"the body exceeds {limit} bytes")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 async def _refuse(error: FreeholdError, sink: AsgiSink) -> None:

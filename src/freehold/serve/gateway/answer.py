@@ -1,0 +1,85 @@
+"""An answer that has begun: its whole reply, or the events that led to the first content token and those still to come."""
+
+import asyncio
+from typing import TypeAlias
+
+from freehold.core.entry import Attempt
+from freehold.core.ports import Codec, Delta, Reply, UpstreamFailure, UpstreamReply
+from freehold.serve.gateway.board import Board
+from freehold.wire.sse import EventSplitter
+
+Events: TypeAlias = list[tuple[bytes, Delta]]
+
+_DRAIN_S = 0.25
+
+
+class Answer:
+    """One target's reply while it is being passed on. `close` stops the upstream's work; `finish` lets it end by itself."""
+
+    def __init__(self, attempt: Attempt, upstream: UpstreamReply, codec: Codec, board: Board) -> None:
+        self.attempt = attempt
+        self.begun: Events = []
+        self.whole: tuple[bytes, Reply] | None = None
+        self._upstream = upstream
+        self._codec = codec
+        self._board = board
+        self._splitter = EventSplitter()
+        self._present = True
+        self._closed = False
+
+    async def read_whole(self, limit: int) -> None:
+        """The whole reply of a call without streaming. Raises UpstreamFailure."""
+        body = await self._upstream.read(limit)
+        try:
+            self.whole = (body, self._codec.decode(body))
+        except ValueError as error:
+            raise UpstreamFailure("malformed", f"the reply cannot be read: {error}") from None
+
+    async def read_to_first_token(self, limit: int) -> None:
+        """Hold lifecycle events back until content, or a stream that ends rightly without any. Raises UpstreamFailure."""
+        size = 0
+        while (events := await self.next_events()) is not None:
+            self.begun += events
+            size += sum(len(event) for event, _ in events)
+            for _, delta in events:
+                if delta.error is not None:
+                    raise UpstreamFailure("broken", f"error event: {delta.error}")
+                if delta.content or delta.finished or delta.done:
+                    return
+            if size > limit:
+                raise UpstreamFailure("malformed", f"no content in the first {limit} bytes")
+        raise UpstreamFailure("broken", "the stream ended before its first token")
+
+    async def next_events(self) -> Events | None:
+        """The events that the next chunk completes (perhaps none); None at the end. Raises UpstreamFailure."""
+        chunk = await self._upstream.chunk()
+        if not chunk:
+            return None
+        try:
+            return [(event, self._codec.delta(event)) for event in self._splitter.feed(chunk)]
+        except ValueError as error:
+            raise UpstreamFailure("malformed", f"a stream event cannot be read: {error}") from None
+
+    def leave(self) -> None:
+        """The target has done its work: its place is free again."""
+        if self._present:
+            self._present = False
+            self._board.leave(self.attempt.target)
+
+    def close(self) -> None:
+        """Stop the upstream's work, if it is not done."""
+        self._closed = True
+        self.leave()
+        self._upstream.close()
+
+    async def finish(self) -> None:
+        """Read what is left of a reply that ended well, so that its connection can serve again; then close."""
+        if self._closed:
+            return
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while await self._upstream.chunk():
+                    pass
+        except (TimeoutError, UpstreamFailure):
+            pass  # then the connection is not reused, and nothing else depends on it
+        self.close()
