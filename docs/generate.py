@@ -3,10 +3,13 @@
 import inspect
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from freehold.app import settings
 from freehold.core import errors
@@ -30,10 +33,9 @@ def settings_page() -> str:
         lines += [f"## {section.__name__.removesuffix('Settings') or 'The file'}", ""]
         if section.__doc__:
             lines += [inspect.cleandoc(section.__doc__), ""]
-        lines += ["| field | type | default |", "|---|---|---|"]
+        lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
         for name, field in section.model_fields.items():
-            default = "required" if field.is_required() else f"`{field.default!r}`"
-            lines.append(f"| `{name}` | `{_type_name(field.annotation)}` | {default.replace('|', chr(92) + '|')} |")
+            lines.append(f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {field.description or ''} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -43,10 +45,31 @@ def _is_section(value: Any) -> bool:
 
 
 def _type_name(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
-    for noise in ("typing.", "freehold.app.settings.", "freehold.core.data.", "decimal.", "pathlib."):
-        text = text.replace(noise, "")
-    return text.replace("|", "\\|")
+    """A type as people write it: validators left out, None last."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(inner[0])
+    if origin is Literal:
+        return " or ".join(repr(value) for value in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(_type_name(part) for part in inner if part is not type(None))
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(_type_name(part) for part in inner)}]"
+    named: str = annotation.__name__
+    return (
+        "data class" if named == "DataClass" else named.removesuffix("Settings").lower() if named.endswith("Settings") else named
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if field.is_required():
+        return "required"
+    if value is None:
+        return ""
+    if isinstance(value, BaseModel):
+        return "its defaults"
+    return f"`{value.name if isinstance(value, Enum) else value}`"
 
 
 def errors_page() -> str:
@@ -62,7 +85,10 @@ def metrics_page() -> str:
     for metric in vars(sink).values():
         if hasattr(metric, "_labelnames"):
             (family,) = metric.describe()
-            lines.append(f"| `{family.name}` | {family.type} | {', '.join(metric._labelnames)} | {family.documentation} |")
+            suffix = "_total" if family.type == "counter" else ""
+            lines.append(
+                f"| `{family.name}{suffix}` | {family.type} | {', '.join(metric._labelnames)} | {family.documentation} |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -68,9 +68,11 @@ def summary(plan: Plan) -> str:
     if len(plan.workloads) == 1:
         return answer(plan.workloads[0])
     total = plan.totals
+    bound = [workload.name for workload in plan.workloads if not workload.rent_allowed]
+    not_allowed = f", which is not allowed for {' and '.join(bound)}" if bound else ""
     return (
-        f"{len(plan.workloads)} workloads: {money(total.best_nanousd_month)} a month at their best, "
-        f"{money(total.rented_nanousd_month)} renting everything."
+        f"{len(plan.workloads)} workloads: {money(total.best_nanousd_month)} a month at their best; "
+        f"renting everything would be {money(total.rented_nanousd_month)}{not_allowed}."
     )
 
 

@@ -17,6 +17,7 @@ from freehold.core.errors import (
     NoTargetAllowed,
     Saturated,
     StreamBroken,
+    TargetsExhausted,
     UpstreamRefused,
 )
 from freehold.core.ports import Sink
@@ -87,7 +88,8 @@ def _end_badly(error: BaseException, sink: Sink, record: Record) -> Closing | No
         record.end("cancelled", 499, "cancelled")
         return None
     if isinstance(error, TimeoutError):
-        error = StreamBroken("not finished within the overall deadline")
+        late = "not finished within the overall deadline"
+        error = StreamBroken(late) if sink.started else TargetsExhausted(late, status=504)
     if not isinstance(error, FreeholdError):
         _log.error("internal error", request_id=record.id, kind=type(error).__name__, exc_info=error)
         error = FreeholdError("internal error; the log has it under this request id")

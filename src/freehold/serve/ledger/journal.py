@@ -87,13 +87,15 @@ class Journal:
         return batch, item is not None
 
     def _commit(self, batch: list[_Pending]) -> Iterator[tuple[list[_Pending], LedgerUnavailable | None]]:
-        """Write a batch; where it fails as a whole, each entry on its own, so that one bad entry costs only itself."""
+        """Write a batch; where it fails and the store does not, each entry on its own, so that one bad entry costs only itself."""
         error = self._write([entry for entry, _ in batch])
-        if error is None or len(batch) == 1:
-            yield batch, error
-            return
-        for pending in batch:
-            yield [pending], self._write([pending[0]])
+        if error is not None and len(batch) > 1:
+            self._try_again()
+            if self._broken is None:
+                for pending in batch:
+                    yield [pending], self._write([pending[0]])
+                return
+        yield batch, error
 
     def _write(self, entries: list[Entry]) -> LedgerUnavailable | None:
         try:
