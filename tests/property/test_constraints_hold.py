@@ -85,7 +85,7 @@ class Outbound:
         self._moods = moods
         self.reached: list[str] = []
 
-    async def send(self, call: HttpCall, *, head_s: float, idle_s: float) -> Reply:
+    async def send(self, call: HttpCall) -> Reply:
         self.reached.append(call.url.split("/")[2])
         mood = self._moods[len(self.reached) % len(self._moods)]
         if mood == "down":

@@ -24,7 +24,9 @@ class ConfigFile:
         try:
             self.settings = Settings.model_validate(values)
         except ValidationError as error:
-            problems = [self.place(e["loc"]) + _message(e["msg"]) for e in error.errors()]
+            # A misspelt field is also a missing one: the misspelling is what to look at.
+            found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+            problems = [self.place(e["loc"]) + _message(e["msg"]) for e in found]
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise BadSettings(problems[0] + more) from None
 

@@ -86,6 +86,7 @@ def _bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socke
 def _server(app: Any) -> _Server:
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75, timeout_graceful_shutdown=_DRAIN_S, backlog=4096,
     )  # fmt: skip
     return _Server(config)

@@ -113,7 +113,7 @@ class UpstreamReply(Protocol):
     headers: Mapping[str, str]
 
     async def chunk(self) -> bytes:
-        """The next body bytes as they arrive; empty at the end. Raises UpstreamFailure when the connection breaks or stalls."""
+        """The next body bytes as they arrive; empty at the end. Raises UpstreamFailure when the connection breaks."""
         ...
 
     async def read(self, limit: int) -> bytes:
@@ -137,8 +137,8 @@ class UpstreamFailure(Exception):
 class Outbound(Protocol):
     """The one client that does I/O towards targets."""
 
-    async def send(self, call: HttpCall, *, head_s: float, idle_s: float) -> UpstreamReply:
-        """Send, wait `head_s` for the head; later `idle_s` between chunks. Raises UpstreamFailure. No redirects, no proxies."""
+    async def send(self, call: HttpCall) -> UpstreamReply:
+        """Send and wait for the head, as long as the caller lets it. Raises UpstreamFailure. No redirects, no proxies."""
         ...
 
 

@@ -66,7 +66,7 @@ async def _try(candidate: Candidate, request: Request, gateway: Gateway, record:
     try:
         async with asyncio.timeout(limit_s):
             call = codec.encode(request, target)
-            upstream = await gateway.outbound.send(call, head_s=limit_s, idle_s=bounds.idle_s if request.stream else limit_s)
+            upstream = await gateway.outbound.send(call)
             trial.status = upstream.status
             if upstream.status != 200:
                 body = await upstream.read(_ERROR_BODY_BYTES)

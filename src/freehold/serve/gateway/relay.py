@@ -1,5 +1,7 @@
 """Pass an answer to its caller untouched, counting as it goes, and hold its last part back until the entry is durable."""
 
+import asyncio
+
 from freehold.core.errors import StreamBroken
 from freehold.core.ports import Sink, UpstreamFailure
 from freehold.core.request import Request
@@ -46,13 +48,21 @@ class _Stream:
     async def pass_on(self) -> bytes:
         """Relay until the end; what was held back is returned: everything from the last choice's finish on."""
         await self._take(self._answer.begun)
-        while not self._done and (events := await self._answer.next_events()) is not None:
+        while not self._done and (events := await self._next_events()) is not None:
             await self._take(events)
         if self._finished < self._request.choices:
             raise UpstreamFailure("cut", "the stream ended without a finish")
         if not self._done:
             self._tail += _DONE  # some servers end a finished stream without it; callers wait for it
         return bytes(self._tail)
+
+    async def _next_events(self) -> Events | None:
+        idle_s = self._record.policy.bounds.idle_s
+        try:
+            async with asyncio.timeout(idle_s):
+                return await self._answer.next_events()
+        except TimeoutError:
+            raise UpstreamFailure("stalled", f"no bytes for {idle_s:g} s") from None
 
     async def _take(self, events: Events) -> None:
         """Count events and pass them on in one write; good ones go out before a bad one breaks the stream off."""

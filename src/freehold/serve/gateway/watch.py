@@ -36,7 +36,7 @@ async def _read(target: Target, gateway: Gateway) -> str | None:
     call = HttpCall(f"{parts.scheme}://{parts.netloc}/metrics", {}, b"", method="GET")
     try:
         async with asyncio.timeout(_READ_S):
-            reply = await gateway.outbound.send(call, head_s=_READ_S, idle_s=_READ_S)
+            reply = await gateway.outbound.send(call)
             try:
                 text = (await reply.read(_METRICS_BYTES)).decode(errors="replace")
             finally:

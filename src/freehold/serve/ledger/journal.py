@@ -87,7 +87,7 @@ class Journal:
         return batch, item is not None
 
     def _commit(self, batch: list[_Pending]) -> Iterator[tuple[list[_Pending], LedgerUnavailable | None]]:
-        """Write a batch; where it fails and the store does not, each entry on its own, so that one bad entry costs only itself."""
+        """Write a batch; where it fails and a probe does not, each entry on its own, so that a bad one costs only itself."""
         error = self._write([entry for entry, _ in batch])
         if error is not None and len(batch) > 1:
             self._try_again()

@@ -70,7 +70,7 @@ class SqliteStore:
         small = self._path.stat().st_size <= _CHECKED_UP_TO_BYTES
         damage = db.execute("PRAGMA quick_check(1)").fetchone()[0] if small else "ok"
         if damage != "ok":
-            raise sqlite3.DatabaseError(f"damaged: {damage}")
+            raise sqlite3.DatabaseError(f"damaged: {' '.join(damage.split())}")
 
     def write(self, entries: Sequence[Entry]) -> None:
         """All entries in one fsynced transaction, or none. Raises LedgerUnavailable."""

@@ -98,8 +98,9 @@ class DataPlane:
         await sink.end(reply.body)
 
     def _page(self, method: str, path: str) -> Page:
-        prefix = path[: path.rfind("/") + 1]
-        page = self._pages.get(path) or (self._pages.get(prefix) if prefix != "/" else None)
+        page = self._pages.get(path) or next(
+            (p for at, p in self._pages.items() if at.endswith("/") and path.startswith(at)), None
+        )
         if page is None or method not in {"GET", "HEAD"}:
             raise NotFound(f"no {method} {path} here; see POST /v1/chat/completions and GET /v1/models")
         return page

@@ -1,6 +1,5 @@
 """The one outbound client, on aiohttp: no redirects, no proxies from the environment, no cookies, no decompression."""
 
-import asyncio
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Self
@@ -15,19 +14,15 @@ _TRIES = 3
 class AiohttpReply:
     """An UpstreamReply over one aiohttp response."""
 
-    def __init__(self, response: aiohttp.ClientResponse, idle_s: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self._idle_s = idle_s
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): _printable(value) for name, value in response.headers.items()}
 
     async def chunk(self) -> bytes:
-        """The next body bytes, empty at the end. Raises UpstreamFailure when the body breaks off or stalls."""
+        """The next body bytes, empty at the end. Raises UpstreamFailure when the body breaks off."""
         try:
-            async with asyncio.timeout(self._idle_s):
-                return await self._response.content.readany()
-        except TimeoutError:
-            raise UpstreamFailure("stalled", f"no bytes for {self._idle_s:g} s") from None
+            return await self._response.content.readany()
         except (aiohttp.ClientError, ConnectionError) as error:
             raise UpstreamFailure("cut", f"the connection broke off ({type(error).__name__})") from None
 
@@ -58,7 +53,7 @@ class AiohttpOutbound:
             skip_auto_headers=("User-Agent",), trace_configs=[trace],
         )  # fmt: skip
 
-    async def send(self, call: HttpCall, *, head_s: float, idle_s: float) -> AiohttpReply:
+    async def send(self, call: HttpCall) -> AiohttpReply:
         """Send, wait for the head. Raises UpstreamFailure.
 
         Only a call that met a pooled connection which the server was just closing is sent again: nothing answered it.
@@ -66,18 +61,10 @@ class AiohttpOutbound:
         for tries_left in reversed(range(_TRIES)):
             reuse: dict[str, bool] = {}
             try:
-                async with asyncio.timeout(head_s):
-                    response = await self._session.request(
-                        call.method,
-                        call.url,
-                        data=call.body,
-                        headers=call.headers,
-                        allow_redirects=False,
-                        trace_request_ctx=reuse,
-                    )
-                return AiohttpReply(response, idle_s)
-            except TimeoutError:
-                raise UpstreamFailure("timed_out", f"no answer within {head_s:g} s") from None
+                response = await self._session.request(
+                    call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False, trace_request_ctx=reuse
+                )
+                return AiohttpReply(response)
             except (aiohttp.ClientError, ConnectionError) as error:
                 if not (reuse and tries_left):
                     raise UpstreamFailure("unreachable", _reason(error)) from None
