@@ -51,9 +51,8 @@ def entries(*, ledger: Path = Path("freehold.db"), limit: int = 20, json: bool =
     table = Table("id", "workload", "class", "outcome", "target", "why there", "cost")
     for row in rows:
         names = ("id", "workload", "data_class", "outcome", "target", "reason")
-        cost = row["cost_nanousd"]
-        assert isinstance(cost, int)
-        table.add_row(*(str(row[name] or "") for name in names), show(cost, 6))
+        cost = row["cost_nanousd"] if row["basis"] == "rented" else None
+        table.add_row(*(str(row[name] or "") for name in names), show(cost, 6) if isinstance(cost, int) else "-")
     out.print(table)
     return 0
 

@@ -6,6 +6,8 @@ from freehold.plan.report import svg
 from freehold.plan.report.svg import Frame
 from freehold.plan.wording import tokens
 
+_LABEL_WIDTH = 150
+
 
 def cost_picture(workload: WorkloadPlan) -> str:
     """An SVG element. Volumes in tokens a day, costs in dollars a month."""
@@ -35,7 +37,7 @@ def cost_picture(workload: WorkloadPlan) -> str:
 
 
 def _marks(frame: Frame, workload: WorkloadPlan) -> str:
-    """Upright lines at today's volume and at break-even; each label has a row of its own, so none meets another."""
+    """Upright lines at today's volume and at break-even. Each label has its own row, away from the other's line."""
     marks = [(workload.traffic.tokens_per_day, "today", svg.SOFT, 34)]
     first = workload.break_even.first_tokens_per_day
     if first is not None and first <= frame.x_end:
@@ -43,7 +45,9 @@ def _marks(frame: Frame, workload: WorkloadPlan) -> str:
     parts = []
     for volume, words, colour, row in marks:
         at = frame.x(volume)
-        left = at > (svg.LEFT + svg.RIGHT) / 2
+        others = [frame.x(other) for other, *_ in marks if other != volume]
+        room_left, room_right = at > svg.LEFT + _LABEL_WIDTH, at < svg.RIGHT - _LABEL_WIDTH
+        left = room_left and (not room_right or any(other > at for other in others) or at > (svg.LEFT + svg.RIGHT) / 2)
         parts.append(svg.line([(at, row - 10), (at, svg.BOTTOM)], colour, width=1.2, dash="4 3"))
         label = f"{words} {tokens(volume)}"
         parts.append(svg.text(at - 5 if left else at + 5, row, label, anchor="end" if left else "start", colour=colour))

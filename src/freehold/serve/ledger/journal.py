@@ -76,7 +76,7 @@ class Journal:
         """What is queued now, up to the batch size; and whether to go on. Empty after a quiet second while broken."""
         batch: list[_Pending] = []
         try:
-            item = self._queue.get(timeout=_RETRY_S if self._broken else None)
+            item = self._queue.get(timeout=None if self._broken is None else _RETRY_S)
             while item is not None and len(batch) < _BATCH - 1:
                 batch.append(item)
                 item = self._queue.get_nowait()
@@ -110,7 +110,7 @@ class Journal:
         return None
 
     def _try_again(self) -> None:
-        if self._broken:
+        if self._broken is not None:
             try:
                 self._store.probe()
             except LedgerUnavailable as error:

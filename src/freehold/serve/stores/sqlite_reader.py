@@ -11,6 +11,10 @@ import msgspec
 from freehold.core.errors import BadSettings
 from freehold.plan.traffic import TrafficRow
 
+_RECENT = tuple(
+    "id received_at workload data_class outcome status target model basis reason spilled cost_nanousd ttft_s total_s".split()
+)
+
 
 class Slice(msgspec.Struct, frozen=True):
     """One workload's requests that ended at one target (None: at none), as the ledger has them."""
@@ -83,11 +87,8 @@ class SqliteReader:
 
     def recent(self, limit: int) -> list[dict[str, object]]:
         """The newest entries, newest first, as plain rows for people to read."""
-        names = (
-            "id received_at workload data_class outcome status target model reason spilled cost_nanousd ttft_s total_s".split()
-        )
-        rows = self._rows(f"SELECT {', '.join(names)} FROM entries ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (fixed names)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        rows = self._rows(f"SELECT {', '.join(_RECENT)} FROM entries ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (fixed names)
+        return [dict(zip(_RECENT, row, strict=True)) for row in rows]
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:

@@ -65,6 +65,10 @@ class Story:
         )
         self._out.rule("The plan, from that ledger")
         show_plan(figures["plan"], self._out)
+        self._out.print(
+            "Note: the lab engine has 16 slots, so that this short replay spills; the plan counts with what a real L40S is "
+            "expected to carry."
+        )
         self._out.print(f"The same with pictures, and every assumption with its source: {page}", soft_wrap=True)
 
     def serving(self, world: World) -> None:
