@@ -1,5 +1,7 @@
 """The one outbound client, on aiohttp: no redirects, no proxies from the environment, no cookies, no decompression."""
 
+import os
+import time
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Self
@@ -9,6 +11,7 @@ import aiohttp
 from freehold.core.ports import HttpCall, UpstreamFailure
 
 _TRIES = 3
+_AT_ONCE_S = 0.25  # a connection that was closing says so within a round trip; what fails later may have been worked on
 
 
 class AiohttpReply:
@@ -60,13 +63,14 @@ class AiohttpOutbound:
         """
         for tries_left in reversed(range(_TRIES)):
             reuse: dict[str, bool] = {}
+            sent_at = time.monotonic()
             try:
                 response = await self._session.request(
                     call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False, trace_request_ctx=reuse
                 )
                 return AiohttpReply(response)
             except (aiohttp.ClientError, ConnectionError) as error:
-                if not (reuse and tries_left):
+                if not (reuse and tries_left and time.monotonic() - sent_at < _AT_ONCE_S):
                     raise UpstreamFailure("unreachable", _reason(error)) from None
         raise AssertionError("the loop above always returns or raises")
 
@@ -87,7 +91,11 @@ async def _note_reuse(
 def _reason(error: Exception) -> str:
     """What went wrong, without the address: callers see it."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return (isinstance(cause, OSError) and cause.strerror) or type(error).__name__
+    if not isinstance(cause, OSError):
+        return type(error).__name__
+    if cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return cause.strerror or type(error).__name__  # a resolver's, whose numbers are negative
 
 
 def _printable(value: str) -> str:
