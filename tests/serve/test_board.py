@@ -29,7 +29,7 @@ def state(board: Board, name: str = "box") -> TargetState:
 
 
 def test_nothing_is_known_of_a_target_never_heard_of(board: Board) -> None:
-    assert state(board) == TargetState(0, None, 0.0)
+    assert state(board) == TargetState()
 
 
 def test_requests_in_flight_are_counted_by_target(board: Board) -> None:
@@ -69,3 +69,13 @@ def test_an_answer_ends_a_cool_down_it_began_after(board: Board, clock: Clock) -
     board.recovered("box", since=clock.now)
     assert state(board).cooling_s == 0
     board.recovered("never-cooled", since=clock.now)
+
+
+def test_what_we_sent_is_not_counted_twice_when_the_engine_reports_it(board: Board) -> None:
+    board.enter("box")
+    board.enter("box")
+    board.read_load("box", Load(running=3, waiting=0))
+    assert (state(board).in_flight, state(board).foreign) == (2, 1)
+    board.leave("box")
+    board.leave("box")
+    assert (state(board).in_flight, state(board).foreign) == (0, 1), "ours have ended, whatever the last reading counted"

@@ -189,7 +189,8 @@ def test_usage_is_read_in_inclusive_totals() -> None:
 
 
 @pytest.mark.parametrize(
-    "usage", [{"prompt_tokens": -1}, {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 6}}, {}]
+    "usage",
+    [{"prompt_tokens": -1}, {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 6}}, {}, {"prompt_tokens": 2**63}],
 )
 def test_a_count_that_contradicts_itself_is_kept_raw_and_not_used(usage: dict[str, Any]) -> None:
     seen = OpenAiChat().delta(chunk(usage=usage))

@@ -184,6 +184,8 @@ class BoundsSettings(Section):
     """Seconds a stream may take to its first token."""
     idle_s: float = Field(60.0, gt=0)
     """Seconds between two chunks of a stream."""
+    whole_s: float = Field(300.0, gt=0)
+    """Seconds one target may take for a whole answer without streaming."""
     total_s: float = Field(900.0, gt=0)
     """Seconds for everything, all attempts included."""
 

@@ -46,8 +46,10 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class TargetState(msgspec.Struct, frozen=True):
-    """What is known about a target right now: our requests in flight, its last fresh load, seconds of cool-down left."""
+    """What is known about a target right now: our requests in flight, how many it ran for others and its load when it was last
+    read (fresh readings only), seconds of cool-down left."""
 
     in_flight: int = 0
+    foreign: int = 0
     load: Load | None = None
     cooling_s: float = 0.0

@@ -59,8 +59,8 @@ def after_full(target: Target, rest: Sequence[Candidate], *, spill: bool) -> lis
 
 
 def full_because(target: Target, state: TargetState) -> str | None:
-    """Why a target has no room for one more request now, or None. Declared concurrency counts what we sent and what it runs."""
-    running = max(state.in_flight, state.load.running if state.load else 0)
+    """Why a target has no room for one more request now, or None. Declared concurrency counts our requests and those of others."""
+    running = state.in_flight + state.foreign
     if target.concurrency is not None and running >= target.concurrency:
         return f"{running} of {target.concurrency} running"
     if state.load is not None and state.load.waiting > 0:

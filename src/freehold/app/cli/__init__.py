@@ -8,7 +8,7 @@ from freehold import __version__
 from freehold.core.errors import BadSettings
 
 app = App(name="freehold", version=__version__, help="Rent LLMs until owning wins, and move without breaking anything.")
-for _name in ("serve", "check", "demo", "plan", "replay", "engines", "lab", "keys", "ledger"):
+for _name in ("serve", "check", "demo", "plan", "claim", "replay", "engines", "lab", "keys", "ledger"):
     app.command(f"freehold.app.cli.{_name}:app", name=_name)
 
 

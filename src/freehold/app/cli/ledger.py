@@ -6,6 +6,7 @@ from cyclopts import App
 from rich.table import Table
 
 from freehold.app.cli.output import emit_json, out
+from freehold.core.errors import BadSettings
 from freehold.core.money import show
 from freehold.serve.stores.sqlite_reader import Slice, SqliteReader
 
@@ -44,6 +45,8 @@ def entries(*, ledger: Path = Path("freehold.db"), limit: int = 20, json: bool =
     json
         Print one JSON list.
     """
+    if limit < 1:
+        raise BadSettings(f"limit is {limit}; use 1 or more")
     rows = SqliteReader(ledger).recent(limit)
     if json:
         emit_json(rows)

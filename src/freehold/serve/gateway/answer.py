@@ -41,11 +41,11 @@ class Answer:
         while (events := await self.next_events()) is not None:
             self.begun += events
             size += sum(len(event) for event, _ in events)
-            for _, delta in events:
-                if delta.error is not None:
-                    raise UpstreamFailure("broken", f"error event: {delta.error}")
-                if delta.content or delta.finished or delta.done:
-                    return
+            broken = next((delta.error for _, delta in events if delta.error is not None), None)
+            if broken is not None:
+                raise UpstreamFailure("broken", f"error event: {broken}")
+            if any(delta.content or delta.finished or delta.done for _, delta in events):
+                return
             if size > limit:
                 raise UpstreamFailure("malformed", f"no content in the first {limit} bytes")
         raise UpstreamFailure("broken", "the stream ended before its first token")

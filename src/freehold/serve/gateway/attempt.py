@@ -60,7 +60,7 @@ async def _try(candidate: Candidate, request: Request, gateway: Gateway, record:
     """One attempt up to its first content token, or its whole reply. Raises Failed."""
     target, bounds, trial = candidate.target, record.policy.bounds, record.entry.attempts[-1]
     codec = record.policy.codecs[target.name]
-    limit_s = bounds.first_token_s if request.stream else bounds.total_s
+    limit_s = bounds.first_token_s if request.stream else bounds.whole_s
     upstream: UpstreamReply | None = None
     gateway.board.enter(target.name)
     try:

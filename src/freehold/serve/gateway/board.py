@@ -14,7 +14,7 @@ class Board:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._in_flight: Counter[str] = Counter()
-        self._loads: dict[str, tuple[float, Load]] = {}
+        self._loads: dict[str, tuple[float, int, Load]] = {}  # target -> (read at, of it not ours, load)
         self._cooling: dict[str, tuple[float, float]] = {}  # target -> (said at, until)
 
     def enter(self, target: str) -> None:
@@ -27,7 +27,7 @@ class Board:
 
     def read_load(self, target: str, load: Load) -> None:
         """The engine's newest reading; stale after FRESH_S."""
-        self._loads[target] = (self._monotonic(), load)
+        self._loads[target] = (self._monotonic(), max(0, load.running - self._in_flight[target]), load)
 
     def cool(self, target: str, seconds: float) -> None:
         """Leave this target alone for so long; the longest deadline wins."""
@@ -47,6 +47,7 @@ class Board:
         return {name: self._state(name, now) for name in targets}
 
     def _state(self, name: str, now: float) -> TargetState:
-        read_at, load = self._loads.get(name, (0.0, None))
-        fresh = load if now - read_at <= FRESH_S else None
-        return TargetState(self._in_flight[name], fresh, max(0.0, self._cooling.get(name, (0.0, 0.0))[1] - now))
+        read_at, foreign, load = self._loads.get(name, (-FRESH_S, 0, None))
+        if now - read_at > FRESH_S:
+            foreign, load = 0, None
+        return TargetState(self._in_flight[name], foreign, load, max(0.0, self._cooling.get(name, (0.0, 0.0))[1] - now))

@@ -12,8 +12,8 @@ from freehold.serve.access.keys import Keyring
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """Every limit of the data plane, explicit. Seconds and bytes. `first_token_s` and `idle_s` bound streams; an answer without
-    streaming comes whole or not at all, within `total_s`."""
+    """Every limit of the data plane, explicit. Seconds and bytes. `first_token_s` and `idle_s` bound a stream; an answer without
+    streaming comes whole, within `whole_s`, or another target is tried."""
 
     body_bytes: int = 32 * 1024 * 1024
     reply_bytes: int = 32 * 1024 * 1024
@@ -22,6 +22,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     connect_s: float = 5.0
     first_token_s: float = 60.0
     idle_s: float = 60.0
+    whole_s: float = 300.0
     total_s: float = 900.0
 
 
