@@ -59,7 +59,7 @@ def after_full(target: Target, rest: Sequence[Candidate], *, spill: bool) -> lis
 
 
 def full_because(target: Target, state: TargetState) -> str | None:
-    """Why a target has no room for one more request now, or None. Declared concurrency counts our requests and those of others."""
+    """Why a target has no room for one more request now, or None. The declared concurrency counts requests of others too."""
     running = state.in_flight + state.foreign
     if target.concurrency is not None and running >= target.concurrency:
         return f"{running} of {target.concurrency} running"
