@@ -51,6 +51,34 @@ def test_options_change_the_answer_and_are_marked_as_the_users(trace: Path, caps
     assert sources["highest use"] == "default"
 
 
+def test_the_answer_comes_with_its_interval_its_odds_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--growth-per-month", "0.1", "--budget-usd-month", "1500", "--spike", "4") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "Own 1 replica: $1,359 a month (80%: $",
+        "of 10,000 draws",
+        "The answer turns with GPU price",
+        "The budget of $1,500 a month is passed: as planned not within a year",
+        "A day with 4 times the traffic costs",
+        "net present value over 24 months",
+    ):
+        assert words in said
+
+
+def test_stated_ranges_narrow_the_answer_and_stand_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    sure = [f"--range={name}=1..1" for name in ("api_price", "gpu_price", "volume", "output_length")]
+    assert run("--json", *sure) == 0
+    made = json.loads(capsys.readouterr().out)
+    (workload,) = made["workloads"]
+    drawn = workload["uncertainty"]
+    assert drawn["p_owning_wins"] == 1.0
+    assert drawn["rented_nanousd_month"]["p10"] == drawn["rented_nanousd_month"]["p90"]
+    rows = {a["name"]: a for a in [*workload["assumptions"], *made["assumptions"]]}
+    assert (rows["GPU price, range"]["range"], rows["GPU price, range"]["source"]) == ("1 to 1", "user")
+    assert rows["decode speed, range"]["range"] == "0.55 to 1.25"
+    assert {"growth", "spike", "budget", "cost of the move", "dual running", "discount rate", "horizon"} <= rows.keys()
+
+
 def test_the_command_line_overrides_the_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--scenario", "regulated-documents", "--usd-per-hour", "2.00", "--json") == 0
     (workload,) = json.loads(capsys.readouterr().out)["workloads"]
@@ -104,6 +132,13 @@ workloads: {triage: {targets: [own, api], data: internal, spill: true}}
         (("--usd-per-hour", "-1"), "usd-per-hour is -1"),
         (("--model", "Llama-3.1-405B"), "needs 406 GB for its weights"),
         (("--html", "/nowhere/at/all.html"), "cannot write"),
+        (("--range", "gpu_price=2..3"), "leaves out its point 1"),
+        (("--range", "gpu=1..2"), "names no input"),
+        (("--growth-per-month", "2"), "growth_per_month is 2"),
+        (("--spike", "0.5"), "spike is 0.5"),
+        (("--budget-usd-month", "0"), "budget_usd_month is 0"),
+        (("--horizon-months", "0"), "horizon_months is 0"),
+        (("--discount-rate", "-1"), "discount_rate is -1"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_code_2(argv: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]) -> None:

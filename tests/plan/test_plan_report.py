@@ -37,7 +37,7 @@ def test_the_page_is_complete_and_loads_nothing(made: Plan) -> None:
     parser.feed(page)
     assert "<script" not in page
     assert not re.search(r"""\b(src|href)\s*=|url\((?!#)|@import""", page)
-    assert page.count("<svg ") == 4
+    assert page.count("<svg ") == 10
     assert page.endswith("</html>\n")
 
 
@@ -101,7 +101,10 @@ def test_money_keeps_cents_where_they_matter() -> None:
 
 def test_answers_say_what_to_do_and_what_it_saves(made: Plan) -> None:
     tickets, sealed = made.workloads
-    assert answer(tickets).startswith("Own 1 replica: $1,359 a month instead of $1,445 renting everything (-6%).")
+    assert answer(tickets).startswith("Own 1 replica: $1,359 a month (80%: $")
+    assert "instead of $1,445 renting everything (-6%). Owning wins in " in answer(tickets)
+    assert "of 10,000 draws: undecided." in answer(tickets)
+    assert "owned in every draw" in answer(sealed)
     assert "compare that first" in answer(tickets)
     assert "may not be rented" in answer(sealed)
     assert crossings(sealed) == ["No break-even volume: sensitive requests may not be rented, so they are owned at any volume."]

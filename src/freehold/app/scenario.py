@@ -45,6 +45,14 @@ class TermsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     max_utilisation: Share | None = None
     people_fte: Annotated[float, Meta(ge=0)] | None = None
     salary_usd_year: Annotated[int, Meta(ge=0)] | None = None
+    growth_per_month: float | None = None
+    spike: Positive | None = None
+    budget_usd_month: Positive | None = None
+    migration_usd: Annotated[float, Meta(ge=0)] | None = None
+    dual_running_months: Annotated[float, Meta(ge=0)] | None = None
+    discount_rate: Annotated[float, Meta(ge=0)] | None = None
+    horizon_months: Annotated[int, Meta(ge=1)] | None = None
+    ranges: tuple[str, ...] = ()
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

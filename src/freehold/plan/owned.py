@@ -57,14 +57,17 @@ class OwnedCost(msgspec.Struct, frozen=True, kw_only=True):
 
 def owned_cost(machine: Machine, gpus_per_replica: int, terms: PlanTerms) -> OwnedCost:
     """The cost of replicas that take so many GPUs each. People: FTE x loaded salary, for the same month."""
-    people_usd_year = Decimal(str(terms.people_fte)) * terms.salary_usd_year
-    people = people_usd_year * NANO * Decimal(str(terms.month_hours)) / 8760
     return OwnedCost(
         machine=machine,
         gpus_per_replica=gpus_per_replica,
         month_hours=terms.month_hours,
-        people_nanousd_month=round(people),
+        people_nanousd_month=round(Decimal(str(terms.people_fte)) * person_nanousd_month(terms)),
     )
+
+
+def person_nanousd_month(terms: PlanTerms) -> Decimal:
+    """One full-time person for a month, in nano-dollars."""
+    return Decimal(terms.salary_usd_year) * NANO * Decimal(str(terms.month_hours)) / 8760
 
 
 def choose_machine(offers: Sequence[GpuOffer], gpus_per_replica: int, hire_plan: HirePlan) -> Machine:

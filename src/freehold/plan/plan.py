@@ -1,6 +1,7 @@
 """The plan: per workload what renting, owning and owning the base cost a month, from which volume on owning pays, and why.
 
-Point figures over explicit inputs. All money is in integer nano-dollars and says so in its name.
+Point figures over explicit inputs, and what the inputs' ranges make of them. All money is in integer nano-dollars and says so
+in its name.
 """
 
 import datetime as dt
@@ -15,12 +16,17 @@ from freehold.core.errors import BadSettings
 from freehold.core.price import PriceCard
 from freehold.plan.breakeven import BreakEven, VolumePoint, break_even, volume_curve
 from freehold.plan.capacity import Pace
+from freehold.plan.forecast import Breach, Forecast, budget_breach, forecast
 from freehold.plan.hybrid import HybridPoint, Market, cheapest, hybrid_curve
-from freehold.plan.inputs import Assumption, PlanTerms
+from freehold.plan.inputs import INPUTS, Assumption, PlanTerms
+from freehold.plan.investment import Investment, invest
 from freehold.plan.load import Load, measure_load
-from freehold.plan.owned import OwnedCost
+from freehold.plan.owned import OwnedCost, person_nanousd_month
+from freehold.plan.ranges import Ranges
 from freehold.plan.rented import request_costs_nanousd
-from freehold.plan.traffic import Traffic, TrafficSummary
+from freehold.plan.spill import measure_profile
+from freehold.plan.traffic import DAY_S, Floats, Traffic, TrafficSummary
+from freehold.plan.uncertainty import Interval, Outcome, Subject, Uncertainty, assess, quantiles, spill_surface
 
 Answer: TypeAlias = Literal["rent", "own base, rent peak", "own"]
 
@@ -39,6 +45,7 @@ class WorkloadInput:
     owned: OwnedCost
     owned_label: str
     pace: Pace
+    ranges: Ranges
     hosted: tuple[PriceCard, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -74,6 +81,9 @@ class WorkloadPlan(msgspec.Struct, frozen=True, kw_only=True):
     own: HybridPoint
     best: HybridPoint
     break_even: BreakEven
+    uncertainty: Uncertainty
+    forecast: Forecast
+    investment: Investment | None
     hosted: list[HostedCost]
     curve: list[HybridPoint]
     duration: list[DurationPoint]
@@ -83,21 +93,25 @@ class WorkloadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over the workloads; each is served on its own, replicas are not shared between them."""
+    """Sums over the workloads; each is served on its own, replicas are not shared between them. Intervals: an input that is high
+    for one workload is high for all."""
 
     tokens_per_day: float
     rented_nanousd_month: int
     owned_nanousd_month: int
     best_nanousd_month: int
+    rented_interval_nanousd_month: Interval
+    best_interval_nanousd_month: Interval
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer, as `freehold plan --json` prints it. `version` counts changes of this shape."""
 
-    version: int = 1
+    version: int = 2
     made_on: str
     workloads: list[WorkloadPlan]
     totals: Totals
+    breach: Breach | None
     assumptions: list[Assumption]
     warnings: list[str]
 
@@ -106,7 +120,9 @@ def make_plan(inputs: Sequence[WorkloadInput], terms: PlanTerms, made_on: dt.dat
     """Plan every workload. Raises BadSettings when there is none."""
     if not inputs:
         raise BadSettings("there is no traffic to plan for; give requests of at least one workload")
-    workloads = [_plan_workload(given, terms) for given in inputs]
+    planned = [_plan_workload(given, terms, made_on) for given in inputs]
+    workloads = [workload for workload, _ in planned]
+    forecasts = [workload.forecast for workload in workloads]
     return Plan(
         made_on=made_on.isoformat(),
         workloads=workloads,
@@ -115,13 +131,34 @@ def make_plan(inputs: Sequence[WorkloadInput], terms: PlanTerms, made_on: dt.dat
             rented_nanousd_month=sum(w.rented_nanousd_month for w in workloads),
             owned_nanousd_month=sum(w.own.total_nanousd_month for w in workloads),
             best_nanousd_month=sum(w.best.total_nanousd_month for w in workloads),
+            rented_interval_nanousd_month=quantiles(_summed([drawn.rented for _, drawn in planned])),
+            best_interval_nanousd_month=quantiles(_summed([drawn.best for _, drawn in planned])),
         ),
+        breach=None if terms.budget_usd_month is None else budget_breach(forecasts, terms.budget_usd_month, made_on),
         assumptions=terms.assumptions(),
         warnings=list(warnings),
     )
 
 
-def _plan_workload(given: WorkloadInput, terms: PlanTerms) -> WorkloadPlan:
+def _summed(draws: Sequence[Floats]) -> Floats:
+    total: Floats = np.sum(draws, axis=0)
+    return total
+
+
+def _subject(given: WorkloadInput, terms: PlanTerms) -> Subject:
+    profile = measure_profile(given.traffic, given.pace, given.rented)
+    return Subject(
+        profile=profile,
+        surface=spill_surface(profile, given.ranges),
+        owned=given.owned,
+        person_nanousd_month=round(person_nanousd_month(terms)),
+        to_month=terms.month_hours * 3600 / given.traffic.span_s,
+        input_tokens_per_day=float(given.traffic.input_tokens.sum()) / given.traffic.span_s * DAY_S,
+        output_tokens_per_day=float(given.traffic.output_tokens.sum()) / given.traffic.span_s * DAY_S,
+    )
+
+
+def _plan_workload(given: WorkloadInput, terms: PlanTerms, made_on: dt.date) -> tuple[WorkloadPlan, Outcome]:
     work_s = given.pace.replica_seconds(given.traffic)
 
     def market(card: PriceCard) -> Market:
@@ -135,7 +172,10 @@ def _plan_workload(given: WorkloadInput, terms: PlanTerms) -> WorkloadPlan:
     best, crossing = cheapest(curve), break_even(main, per_day)
     rented_month = round(main.bill_nanousd_month)
     hosted = [_hosted(card, market(card), per_day) for card in given.hosted]
-    return WorkloadPlan(
+    subject = _subject(given, terms)
+    uncertainty, drawn = assess(subject, given.ranges)
+    owning = cheapest(curve[1:]).fixed_nanousd_month
+    planned = WorkloadPlan(
         name=given.name,
         answer=_answer(best, len(curve) - 1),
         rented_model=f"{given.rented.provider}/{given.rented.model}",
@@ -147,13 +187,17 @@ def _plan_workload(given: WorkloadInput, terms: PlanTerms) -> WorkloadPlan:
         own=curve[-1],
         best=best,
         break_even=crossing,
+        uncertainty=uncertainty,
+        forecast=forecast(given.traffic, main, best, terms),
+        investment=invest(subject, given.ranges, terms, owning, made_on) if curve[0].feasible else None,
         hosted=hosted,
         curve=curve,
         duration=_duration_curve(main.load, main.replica_window_s),
         volumes=volume_curve(main, per_day, _volumes(main, per_day, crossing)),
-        assumptions=list(given.assumptions),
+        assumptions=[*given.assumptions, *(given.ranges[name].assumption() for name in INPUTS)],
         warnings=[*given.warnings, *_warnings(given.traffic, best, hosted)],
     )
+    return planned, drawn
 
 
 def _answer(best: HybridPoint, peak_replicas: int) -> Answer:

@@ -1,7 +1,8 @@
 """From names (an API model, an open model, a GPU, a provider) to priced inputs of a plan, each with source and date."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -16,6 +17,7 @@ from freehold.plan.capacity import Deployment, Precision, Rates, estimate_rates,
 from freehold.plan.inputs import Assumption, PlanTerms, Source
 from freehold.plan.owned import HirePlan, Machine, choose_machine, owned_cost
 from freehold.plan.plan import Plan, WorkloadInput, make_plan
+from freehold.plan.ranges import Grounds, default_ranges
 from freehold.plan.traffic import Traffic, TrafficRow, traffic_from_rows
 
 # An API that hosts the model, for when none is named: renting the same model is always the third candidate.
@@ -65,6 +67,7 @@ class Quotes:
         card = choice.price or self.card(choice.rent)
         hosts = choice.hosted or tuple(seller for known, seller in HOSTED.items() if known == model.model)
         hosted = tuple(self.card(seller) for seller in hosts)
+        grounds = Grounds("user" if card is choice.price else "catalog", machine.source, rates.source, model.experts > 0)
         where = f"{machine.provider} {machine.instance}".strip()
         return WorkloadInput(
             name=name,
@@ -73,6 +76,7 @@ class Quotes:
             owned=owned_cost(machine, choice.gpu_count, terms),
             owned_label=f"{model.model} {precision} on {choice.gpu_count}x {gpu.gpu} ({where})",
             pace=rates,
+            ranges=default_ranges(traffic, terms, grounds),
             hosted=hosted,
             assumptions=(
                 _traffic_assumption(traffic),
@@ -118,9 +122,16 @@ class Quotes:
         )
 
 
-def plan_from_rows(rows: Iterable[TrafficRow], choice_of: Callable[[str], Choice], quotes: Quotes, terms: PlanTerms) -> Plan:
+def plan_from_rows(
+    rows: Iterable[TrafficRow],
+    choice_of: Callable[[str], Choice],
+    quotes: Quotes,
+    terms: PlanTerms,
+    doubts: Mapping[str, Sequence[str]] | None = None,
+) -> Plan:
     """The plan of whatever workloads the rows name, in order of name; `choice_of` says per workload what to compare.
 
+    `doubts`: by workload, what makes its rows weaker than they look; they join the workload's warnings.
     A workload seen at one moment only has no rate: it is left out with a warning. Raises BadSettings naming the workload it is
     about, or when nothing is left.
     """
@@ -135,9 +146,10 @@ def plan_from_rows(rows: Iterable[TrafficRow], choice_of: Callable[[str], Choice
             continue
         choice = choice_of(name)
         try:
-            inputs.append(quotes.workload(name, traffic_from_rows(own_rows, choice.clearance), choice, terms))
+            made = quotes.workload(name, traffic_from_rows(own_rows, choice.clearance), choice, terms)
         except BadSettings as error:
             raise BadSettings(f"workload {name}: {error.message}") from None
+        inputs.append(replace(made, warnings=(*made.warnings, *(doubts or {}).get(name, ()))))
     return make_plan(inputs, terms, quotes.on, warnings)
 
 

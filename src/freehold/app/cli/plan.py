@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -29,12 +29,13 @@ from freehold.plan.plan import Plan, WorkloadPlan, make_plan
 from freehold.plan.quote import Choice, Quotes, plan_from_rows
 from freehold.plan.report import render_html
 from freehold.plan.traffic import TrafficRow
-from freehold.plan.wording import answer, crossings, money, percent, summary, tokens
+from freehold.plan.wording import answer, breach, crossings, money, money_range, outlook, percent, summary, tokens
 from freehold.serve.stores.sqlite_reader import SqliteReader
 
 app = App(name="plan", help="What to own and what to rent, in dollars a month.")
 
 EXAMPLE = "support-tickets"
+LEDGER = Path("freehold.db")
 
 
 @Parameter(name="*")
@@ -43,7 +44,7 @@ class Given:
     """Where the traffic comes from; one of them."""
 
     ledger: Path | None = None
-    "A ledger that `freehold serve` wrote: every workload in it is planned."
+    "A ledger that `freehold serve` or `freehold import` wrote: every workload in it is planned."
     trace: Path | None = None
     "A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped), planned as one workload."
     scenario: str | None = None
@@ -96,6 +97,22 @@ class TermsGiven:
     "Loaded salary of one of them. Default: 200000."
     month_hours: float | None = None
     "Length of the month, on both sides. Default: 730."
+    growth_per_month: float | None = None
+    "By how much the volume grows each month, such as 0.05: a scenario. Default: 0."
+    spike: float | None = None
+    "How many times the traffic one busy day brings. Default: 3."
+    budget_usd_month: float | None = None
+    "A budget in dollars a month, for all workloads together; the plan says when it will be passed."
+    migration_usd: float | None = None
+    "What the move to owning costs once. Default: four weeks of one loaded salary."
+    dual_running_months: float | None = None
+    "How long owned and rented are both paid while moving. Default: 1."
+    discount_rate: float | None = None
+    "Discount rate a year. Default: 0.1."
+    horizon_months: int | None = None
+    "Months over which the move must pay. Default: 24."
+    ranges: Annotated[tuple[str, ...], Parameter(name="--range")] = ()
+    "Where an uncertain input may lie, as name=low..high, e.g. gpu_price=0.9..1.1 times its point. May be repeated."
 
 
 @Parameter(name="*")
@@ -120,7 +137,7 @@ def plan(
 ) -> int:
     """Compare renting, owning, and owning the base while renting the peak, on the traffic as it is.
 
-    Without --ledger, --trace or --scenario the shipped example is planned.
+    Without --ledger, --trace or --scenario the ledger freehold.db of this folder is planned, or else the shipped example.
 
     Parameters
     ----------
@@ -130,12 +147,16 @@ def plan(
     sources = [name for name in ("ledger", "trace", "scenario") if getattr(given, name)]
     if len(sources) > 1:
         raise BadSettings(f"{' and '.join(f'--{name}' for name in sources)} are given; choose one")
+    if not sources and LEDGER.is_file():
+        notes.print(f"Traffic from {LEDGER} in this folder; give --ledger, --trace or --scenario for another.", soft_wrap=True)
+        given, sources = replace(given, ledger=LEDGER), ["ledger"]
     quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date())
     if given.scenario or not sources:
         made = _plan_scenario(given.scenario, (compared, terms), quotes)
     else:
         choice_of = choices(config, compared, strict=given.trace is not None)
-        made = plan_from_rows(_rows(given), choice_of, quotes, overlaid(PlanTerms(), terms))
+        doubts = SqliteReader(given.ledger).doubts() if given.ledger else {}
+        made = plan_from_rows(_rows(given), choice_of, quotes, overlaid(PlanTerms(), terms), doubts)
     if printed.html:
         write_page(printed.html, made)
         notes.print(f"Report: {printed.html}", soft_wrap=True)
@@ -225,23 +246,30 @@ def show_plan(made: Plan, console: Console) -> None:
         _show_facts(workload, console)
     if len(made.workloads) > 1:
         console.print(f"\n[bold]Together[/bold]: {summary(made)}", soft_wrap=True)
+    if line := breach(made):
+        console.print(line, soft_wrap=True)
     for warning in [*(f"{w.name}: {text}" for w in made.workloads for text in w.warnings), *made.warnings]:
         console.print(f"Note: {warning}", soft_wrap=True)
 
 
 def _costs(workload: WorkloadPlan) -> Table:
     table = Table("a month")
-    for column in ("replicas", "machines and people", "API", "total", "work owned", "replicas busy"):
+    for column in ("replicas", "machines and people", "API", "total", "80% of draws", "work owned", "replicas busy"):
         table.add_column(column, justify="right")
     allowed = "" if workload.rent_allowed else " (not allowed)"
-    table.add_row(f"rent all: {workload.rented_model}{allowed}", "0", "-", *[money(workload.rented_nanousd_month)] * 2, "0%", "-")
-    for title, point in (("cheapest mix", workload.best), (f"own all: {workload.owned_model}", workload.own)):
+    drawn, rented = workload.uncertainty, money(workload.rented_nanousd_month)
+    title = f"rent all: {workload.rented_model}{allowed}"
+    table.add_row(title, "0", "-", rented, rented, money_range(drawn.rented_nanousd_month), "0%", "-")
+    for title, point, interval in (
+        ("cheapest mix", workload.best, drawn.best_nanousd_month),
+        (f"own all: {workload.owned_model}", workload.own, drawn.owned_nanousd_month),
+    ):
         costs = (point.fixed_nanousd_month, point.rented_nanousd_month, point.total_nanousd_month)
         shares = (percent(point.owned_share), f"{point.utilisation:.0%}" if point.replicas else "-")
-        table.add_row(title, f"{point.replicas:,}", *map(money, costs), *shares)
+        table.add_row(title, f"{point.replicas:,}", *map(money, costs), money_range(interval), *shares)
     for other in workload.hosted:
         title = f"hosted open model: {other.provider}/{other.model}"
-        table.add_row(title, "0", "-", *[money(other.rented_nanousd_month)] * 2, "0%", "-")
+        table.add_row(title, "0", "-", *[money(other.rented_nanousd_month)] * 2, "-", "0%", "-")
     return table
 
 
@@ -252,12 +280,12 @@ def _show_facts(workload: WorkloadPlan, console: Console) -> None:
         f"requests sensitive; peak over mean {seen.peak_to_mean_10s:.1f} in 10 s, {seen.peak_to_mean_60s:.1f} in 60 s.",
         soft_wrap=True,
     )
-    for line in crossings(workload):
+    for line in [*crossings(workload), *outlook(workload)]:
         console.print(line, soft_wrap=True)
 
 
 def _assumptions(rows: list[Assumption]) -> Table:
-    table = Table("assumption", "value", "source", "where from", "date", title="Worked out from", title_justify="left")
+    table = Table("assumption", "value", "range", "source", "where from", "date", title="Worked out from", title_justify="left")
     for row in dict.fromkeys(rows):
-        table.add_row(row.name, f"{row.value} {row.unit}".strip(), row.source, row.origin, row.date)
+        table.add_row(row.name, f"{row.value} {row.unit}".strip(), row.range, row.source, row.origin, row.date)
     return table
