@@ -124,7 +124,7 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(BadSettings, match=r"newer version \(schema 7, known is 1\)"):
+    with pytest.raises(BadSettings, match=r"newer version \(schema 7, known is 2\)"):
         SqliteStore(path)
     assert rows(path, "PRAGMA user_version") == [{"user_version": 7}]
 

@@ -1,6 +1,7 @@
 """The command line: one file per command, loaded only when called. Exit codes: 0, 1 (the answer is no), 2 (bad input)."""
 
 import sys
+from keyword import iskeyword
 
 from cyclopts import App, CycloptsError
 
@@ -8,8 +9,8 @@ from freehold import __version__
 from freehold.core.errors import BadSettings
 
 app = App(name="freehold", version=__version__, help="Rent LLMs until owning wins, and move without breaking anything.")
-for _name in ("serve", "check", "demo", "plan", "claim", "replay", "engines", "lab", "keys", "ledger"):
-    app.command(f"freehold.app.cli.{_name}:app", name=_name)
+for _name in ("serve", "check", "demo", "import", "plan", "claim", "replay", "engines", "lab", "keys", "ledger"):
+    app.command(f"freehold.app.cli.{_name}{'_' if iskeyword(_name) else ''}:app", name=_name)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -33,6 +33,15 @@ _MIGRATIONS = (
         cost_nanousd INTEGER NOT NULL, price_id TEXT REFERENCES prices (id), PRIMARY KEY (entry_id, n)) STRICT, WITHOUT ROWID;
     CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), at TEXT NOT NULL) STRICT;
     """,
+    """
+    CREATE TABLE sources (id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+        settings TEXT NOT NULL, records INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0,
+        left_out INTEGER NOT NULL DEFAULT 0, bad INTEGER NOT NULL DEFAULT 0, started_at REAL NOT NULL, finished_at REAL) STRICT;
+    CREATE TABLE imported (source INTEGER NOT NULL REFERENCES sources (id), line INTEGER NOT NULL, part INTEGER NOT NULL,
+        time REAL NOT NULL, bucket_s REAL, workload TEXT NOT NULL, data_class TEXT NOT NULL, provider TEXT, model TEXT,
+        requests INTEGER, input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+        cost_nanousd INTEGER, PRIMARY KEY (source, line, part)) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"

@@ -9,11 +9,25 @@ from typing import Any
 import msgspec
 
 from freehold.core.errors import BadSettings
+from freehold.plan.logs.buckets import Bucket, Bucketed, requests_of
 from freehold.plan.traffic import TrafficRow
 
 _RECENT = tuple(
     "id received_at workload data_class outcome status target model basis reason spilled cost_nanousd ttft_s total_s".split()
 )
+
+_FINISHED = """SELECT stands_for, workload, data_class, uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0),
+    coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0)
+    FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
+_IMPORTED = "SELECT time, workload, data_class, input_tokens, cache_read, output_tokens FROM imported WHERE bucket_s IS NULL"
+# One bucket may come in pieces: by key, by project, and in a bill one line for each meter.
+_BUCKETS = """SELECT time, bucket_s, workload, data_class, sum(requests), sum(input_tokens), sum(cache_read), sum(output_tokens)
+    FROM imported WHERE bucket_s IS NOT NULL GROUP BY time, bucket_s, workload, data_class, provider, model, requests IS NULL
+    ORDER BY time, workload"""
+_BUCKETED = """SELECT workload, max(bucket_s), max(requests IS NULL) FROM imported WHERE bucket_s IS NOT NULL
+    GROUP BY workload ORDER BY workload"""
+_UNFINISHED = """SELECT DISTINCT i.workload, s.name FROM sources s JOIN imported i ON i.source = s.id
+    WHERE s.finished_at IS NULL ORDER BY 1, 2"""
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -73,13 +87,30 @@ class SqliteReader:
         ]
 
     def traffic(self) -> Iterator[TrafficRow]:
-        """Every finished request, as the plan reads it, in the order of the time it stands for."""
-        for row in self._rows(
-            """SELECT stands_for, workload, data_class, uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0),
-            coalesce(cache_read, 0), answer_output + coalesce(reasoning, 0)
-            FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL ORDER BY stands_for"""
-        ):
+        """As the plan reads it: every finished request by the time it stands for, then imported ones in the order of their files,
+        then those that imported buckets are taken apart into."""
+        for row in self._rows(_FINISHED):
             yield TrafficRow(*row)
+        if self._has_imports():
+            for row in self._rows(_IMPORTED):
+                yield TrafficRow(*row)
+            for row in self._rows(_BUCKETS):
+                yield from requests_of(Bucket(*row))
+
+    def bucketed_workloads(self) -> list[Bucketed]:
+        """The workloads of which some traffic was imported as sums over time, so that a plan can say so."""
+        if not self._has_imports():
+            return []
+        return [Bucketed(name, longest, bool(uncounted)) for name, longest, uncounted in self._rows(_BUCKETED)]
+
+    def doubts(self) -> dict[str, list[str]]:
+        """By workload, what about its imported traffic makes a plan of it weaker than it looks."""
+        found: dict[str, list[str]] = {}
+        for bucketed in self.bucketed_workloads():
+            found.setdefault(bucketed.workload, []).append(bucketed.doubt())
+        for workload, file in self._rows(_UNFINISHED) if self._has_imports() else ():
+            found.setdefault(workload, []).append(f"{file} is imported only in part; run freehold import on it again")
+        return found
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of the request ids that have no entry."""
@@ -89,6 +120,10 @@ class SqliteReader:
         """The newest entries, newest first, as plain rows for people to read."""
         rows = self._rows(f"SELECT {', '.join(_RECENT)} FROM entries ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (fixed names)
         return [dict(zip(_RECENT, row, strict=True)) for row in rows]
+
+    def _has_imports(self) -> bool:
+        """False in a file that an older version wrote; a reader changes nothing about it."""
+        return any(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'imported'"))
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:

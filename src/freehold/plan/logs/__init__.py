@@ -1,0 +1,1 @@
+"""Other people's logs, read into one shape: gateway logs, provider usage exports, bills and traces; a file per format. Pure."""
