@@ -38,4 +38,4 @@ docs: .venv/.installed  ## Regenerate docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log
+	rm -rf .venv .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log

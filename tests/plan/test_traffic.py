@@ -84,3 +84,9 @@ def test_windows_tile_the_span() -> None:
     assert index.min() == 0
     assert index.max() == 99
     assert isinstance(traffic, Traffic)
+
+
+def test_traffic_of_different_ages_is_refused_by_its_dates() -> None:
+    rows = [TrafficRow(at, "w", "public", 10, 0, 10) for at in (0.0, 1.0, 1.7e9)]
+    with pytest.raises(BadSettings, match="from 1970-01-01 to 2023-11-14"):
+        traffic_from_rows(rows, DataClass.internal)

@@ -4,6 +4,7 @@ Span: n requests seen from the first to the last cover n/(n-1) of that time, bec
 A short span is extrapolated to the month as it is, and the plan says so; nothing is invented for hours nobody saw.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 DAY_S = 86_400.0
+LONGEST_SPAN_S = 400 * DAY_S
 MAX_REQUEST_TOKENS = 50_000_000
 
 
@@ -140,6 +142,11 @@ def traffic_from_rows(rows: Iterable[TrafficRow], rented_clearance: DataClass) -
     time_s = np.array([row.stands_for for row in ordered], dtype=np.float64)
     if not np.isfinite(time_s).all():
         raise BadSettings("the traffic has a time that is no finite number; give Unix seconds")
+    if time_s[-1] - time_s[0] > LONGEST_SPAN_S:
+        first, last = (dt.datetime.fromtimestamp(t, dt.UTC).date() for t in (time_s[0], time_s[-1]))
+        raise BadSettings(
+            f"the traffic reaches from {first} to {last}; plan at most 400 days at once (different traces in one ledger?)"
+        )
     count = len(ordered)
     try:
         above = {name: DataClass.parse(name) > rented_clearance for name in {row.data_class for row in ordered}}

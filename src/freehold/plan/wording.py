@@ -140,7 +140,8 @@ def summary(plan: Plan) -> str:
     bound = [workload.name for workload in plan.workloads if not workload.rent_allowed]
     not_allowed = f", which is not allowed for {' and '.join(bound)}" if bound else ""
     return (
-        f"{len(plan.workloads)} workloads: {money(total.best_nanousd_month)} a month at their best "
+        f"{len(plan.workloads)} workloads, each with replicas of its own: "
+        f"{money(total.best_nanousd_month)} a month at their best "
         f"(80%: {money_range(total.best_interval_nanousd_month)}); renting everything would be "
         f"{money(total.rented_nanousd_month)} ({money_range(total.rented_interval_nanousd_month)}){not_allowed}."
     )

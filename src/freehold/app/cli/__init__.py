@@ -9,8 +9,21 @@ from freehold import __version__
 from freehold.core.errors import BadSettings
 
 app = App(name="freehold", version=__version__, help="Rent LLMs until owning wins, and move without breaking anything.")
-for _name in ("serve", "check", "demo", "import", "plan", "claim", "replay", "engines", "lab", "keys", "ledger"):
-    app.command(f"freehold.app.cli.{_name}{'_' if iskeyword(_name) else ''}:app", name=_name)
+_COMMANDS = {
+    "demo": "The main job once, on this machine, on a real trace.",
+    "serve": "Run the gateway until SIGTERM or Ctrl-C.",
+    "check": "Check a configuration: fields, references, keys, prices, clearances.",
+    "import": "Import logs, usage exports, bills and traces into the ledger.",
+    "plan": "What to own and what to rent, in dollars a month.",
+    "claim": "Audit a cost claim: follows, does not follow, infeasible.",
+    "ledger": "Read the ledger.",
+    "replay": "Send a trace's requests at its own rhythm.",
+    "engines": "Run, list and read owned engines.",
+    "lab": "Stand-ins for a rented API and an owned engine.",
+    "keys": "Make API keys; the configuration holds only their SHA-256.",
+}
+for _name, _help in _COMMANDS.items():
+    app.command(f"freehold.app.cli.{_name}{'_' if iskeyword(_name) else ''}:app", name=_name, help=_help)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,12 +1,14 @@
 """`freehold demo`: the main job once, on one machine: four real processes, a real trace, the ledger, the plan."""
 
+import asyncio
 from typing import Annotated
 
 import uvloop
 from cyclopts import App, Parameter
 
 from freehold.app.cli.demo.run import DemoOptions, run_demo
-from freehold.app.cli.output import emit_json
+from freehold.app.cli.output import emit_json, notes
+from freehold.core.errors import BadSettings
 
 app = App(name="demo", help="Engine, gateway, a real trace replayed, the ledger, the plan, the dashboard: the main job once.")
 
@@ -35,7 +37,14 @@ def demo(
     speed
         How many times faster than it happened.
     """
-    report = uvloop.run(run_demo(DemoOptions(exit=exit, json=json, live=live, minutes=minutes, speed=speed)))
+    for name, value in (("minutes", minutes), ("speed", speed)):
+        if not 0 < value < float("inf"):
+            raise BadSettings(f"--{name} is {value:g}; use a number above 0")
+    try:
+        report = uvloop.run(run_demo(DemoOptions(exit=exit, json=json, live=live, minutes=minutes, speed=speed)))
+    except asyncio.CancelledError:
+        notes.print("The demo was broken off; its processes have ended.")
+        return 130
     if json:
         emit_json(report)
-    return 0 if report["lost"] == 0 and report["constraint_violations"] == 0 else 1
+    return 1 if report["errors"] or report["lost"] or report["constraint_violations"] else 0

@@ -29,6 +29,8 @@ from freehold.serve.stores.sqlite_reader import SqliteReader
 
 _MIX = "ticket-triage=20:confidential:tickets,assistant=55:internal,reports=25:public"
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`minutes` of the trace at `speed` times the pace it happened."""
@@ -42,6 +44,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_demo(options: DemoOptions) -> dict[str, Any]:
     """The demo's figures, once it ended. Raises BadSettings when something cannot start."""
+    _end_on_signals()
     world = build_world(live=options.live)
     story = Story(quiet=options.json)
     async with Children(world.folder) as children:
@@ -55,11 +58,29 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
         )
         with story.progress(len(requests)) as told:
             report = await replay(requests, replay_options, told)
+        if report.interrupted:
+            raise asyncio.CancelledError
         figures = await asyncio.to_thread(_figures, world, report, story)
-        if not options.exit and not report.interrupted:
+        if not options.exit:
             story.serving(world)
             await _until_interrupted()
     return figures
+
+
+def _end_on_signals() -> None:
+    """The first signal breaks the demo off and its processes end with it; further ones do not disturb the ending."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    told: list[int] = []
+
+    def end() -> None:
+        told.append(1)
+        if len(told) == 1:
+            task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, end)
 
 
 async def _start(children: Children, world: World, options: DemoOptions) -> None:
@@ -112,6 +133,6 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
 async def _until_interrupted() -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stopped.set)
     await stopped.wait()

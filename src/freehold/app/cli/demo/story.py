@@ -56,6 +56,11 @@ class Story:
         write_page(page, figures["plan"])
         self._out.rule("Where each workload went, from the ledger")
         self._out.print(slices_table(list(slices)))
+        if figures["lab_targets"]:
+            names = " and ".join(figures["lab_targets"])
+            self._out.print(
+                f"Lab stand-ins: {names}. Their words are made up, and their waits are shortened by the replay's speed."
+            )
         self._out.print(_why(recent))
         self._out.print(
             f"{report.sent} sent, {report.answered} answered whole, {figures['errors']} errors; "
