@@ -34,7 +34,7 @@ async def attempt(decision: Decision, request: Request, gateway: Gateway, record
     while waiting:
         candidate = waiting.pop(0)
         target = candidate.target
-        trial = record.begin_attempt(candidate)
+        record.begin_attempt(candidate)
         began_at = gateway.clock.monotonic()
         try:
             answer = await _try(candidate, request, gateway, record)
@@ -49,7 +49,6 @@ async def attempt(decision: Decision, request: Request, gateway: Gateway, record
             else:
                 gateway.board.cool(target.name, failure.verdict.cool_s)
         else:
-            assert answer.attempt is trial
             record.first_token()
             gateway.board.recovered(target.name, since=began_at)
             return answer
