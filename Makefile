@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench docs clean
+.PHONY: help demo test test-long check bench bench-plan docs clean
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,8 +34,11 @@ check: .venv/.installed  ## Format, lint, types, layers, shape
 bench: .venv/.installed  ## Ratios against a direct call, in one interleaved run (see docs/explain/performance.md)
 	@$(BIN)/python -m benchmarks.overhead $(ARGS)
 
+bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a plain read of them (3 GB of disk)
+	@$(BIN)/python -m benchmarks.plan_rows $(ARGS)
+
 docs: .venv/.installed  ## Regenerate docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log
+	rm -rf .venv .venv-focus .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log

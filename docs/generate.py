@@ -8,11 +8,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import msgspec
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from freehold.app import settings
 from freehold.core import errors
+from freehold.plan.document import Plan
 from freehold.serve.sinks.prometheus import PrometheusSink
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -22,6 +24,7 @@ COMMANDS = [
     for line in (
         "", "serve", "check", "demo", "import", "plan", "claim", "replay", "engines", "engines run", "engines list",
         "engines load", "lab", "lab provider", "lab engine", "keys", "keys new", "ledger", "ledger summary", "ledger entries",
+        "export", "export focus",
     )
 ]  # fmt: skip
 
@@ -110,6 +113,11 @@ def commands_page() -> str:
     return "\n".join(lines)
 
 
+def plan_schema() -> str:
+    """The JSON schema of `freehold plan --json`."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Plan)), indent=2).decode() + "\n"
+
+
 PAGES = {"settings.md": settings_page, "errors.md": errors_page, "metrics.md": metrics_page, "commands.md": commands_page}
 
 
@@ -117,6 +125,7 @@ def main() -> None:
     """Write all pages."""
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(NOTE + page().rstrip() + "\n", encoding="utf-8")
+    (REFERENCE / "plan.schema.json").write_text(plan_schema(), encoding="utf-8")
 
 
 if __name__ == "__main__":

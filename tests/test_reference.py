@@ -26,6 +26,11 @@ def test_the_page_is_what_the_code_says(generator: ModuleType, name: str) -> Non
     assert written == generator.NOTE + generator.PAGES[name]().rstrip() + "\n", "run make docs"
 
 
+def test_the_published_schema_is_that_of_the_plan(generator: ModuleType) -> None:
+    written = (ROOT / "docs" / "reference" / "plan.schema.json").read_text(encoding="utf-8")
+    assert written == generator.plan_schema(), "run make docs"
+
+
 def test_links_in_the_documents_lead_somewhere() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     for page in pages:

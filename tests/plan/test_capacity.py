@@ -3,8 +3,8 @@ import pytest
 
 from freehold.catalog.facts import Facts, load_facts
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity import Deployment, Precision, estimate_rates, measured_rates
-from freehold.plan.traffic import Traffic
+from freehold.plan.demand.traffic import Traffic
+from freehold.plan.owning.capacity import Deployment, Precision, estimate_rates, measured_rates
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_documented_figure_by_hand(facts: Facts) -> None:
     assert rates.batch == 256
     step_s = (8.03e9 + 256 * 850 * 65_536) / (0.6 * 864e9)
     assert rates.decode_tok_s == pytest.approx(256 / step_s)
-    work = rates.replica_seconds(alike(700, 300))
+    work = np.add(*rates.replica_seconds(alike(700, 300)))
     assert work[0] == pytest.approx(700 / rates.prefill_tok_s + 300 / rates.decode_tok_s)
 
 
@@ -76,4 +76,4 @@ def test_a_mixture_of_experts_reads_its_active_weights_alone_and_all_of_them_in_
 
 def test_embeddings_without_output_still_have_a_pace(facts: Facts) -> None:
     rates = estimate_rates(deployment(facts, "Llama-3.1-8B", "L40S"), alike(500, 0))
-    assert rates.replica_seconds(alike(500, 0))[0] == pytest.approx(500 / rates.prefill_tok_s)
+    assert np.add(*rates.replica_seconds(alike(500, 0)))[0] == pytest.approx(500 / rates.prefill_tok_s)

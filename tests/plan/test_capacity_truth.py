@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from freehold.catalog.facts import load_facts
-from freehold.plan.capacity import USABLE_MEMORY, Deployment, estimate_rates
-from freehold.plan.traffic import Traffic
+from freehold.plan.demand.traffic import Traffic
+from freehold.plan.owning.capacity import USABLE_MEMORY, Deployment, estimate_rates
 
 TRUTH = Path(__file__).parents[2].parent / "shared" / "data" / "throughput_truth.csv"
 MODELS = {"Llama-3.1-8B", "Llama-3.3-70B", "Llama-2-70B"}
@@ -32,7 +32,7 @@ def ratios() -> dict[str, list[float]]:
         two = np.ones(2, dtype=np.int64)
         traffic = Traffic(np.arange(2.0), two * tokens_in, two * 0, two * tokens_out, two == 0, 2.0)
         rates = estimate_rates(Deployment(model=model, precision="fp8", gpu=gpu, gpu_count=joined), traffic)
-        predicted = gpus / joined * tokens_out / rates.replica_seconds(traffic)[0]
+        predicted = gpus / joined * tokens_out / np.add(*rates.replica_seconds(traffic))[0]
         ratio = float(predicted / float(row["output_tok_s"]))
         found.setdefault("offline" if "offline" in row["scenario"] else "with an SLO", []).append(ratio)
     return found

@@ -5,15 +5,22 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from freehold.plan.capacity import Rates
-from freehold.plan.forecast import DAYS_PER_MONTH, MONTHS, Breach, Forecast, budget_breach, forecast, hourly_tokens
-from freehold.plan.hybrid import Market, cheapest, hybrid_curve
-from freehold.plan.inputs import PlanTerms
-from freehold.plan.load import measure_load
-from freehold.plan.owned import Machine, owned_cost
-from freehold.plan.traffic import DAY_S, Traffic
+from freehold.core.price import PriceCard, Rate
+from freehold.plan.demand.traffic import DAY_S, Floats, Traffic
+from freehold.plan.optimum.hybrid import Market, cheapest, hybrid_curve
+from freehold.plan.optimum.load import load_of
+from freehold.plan.optimum.profile import measure_profile
+from freehold.plan.outlook.forecast import DAYS_PER_MONTH, MONTHS, Breach, Forecast, budget_breach, forecast, seen_hours
+from freehold.plan.owning.capacity import Rates
+from freehold.plan.owning.fleet_terms import FleetTerms
+from freehold.plan.owning.machines import Machine
+from freehold.plan.owning.owned import owned_cost
+from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.renting.bill import bill_of
 
 TODAY = dt.date(2026, 11, 21)
+# Machines alone, so that the figures are those of the load.
+BARE = PlanTerms(people_fte=0, fleet=FleetTerms(spare_machines=0, platform_usd_month=0, storage_usd_gb_month=0))
 PACE = Rates(prefill_tok_s=1_000, decode_tok_s=100, source="user", origin="test")
 
 
@@ -38,10 +45,11 @@ def market(given: Traffic, usd_per_mtok: int = 20) -> Market:
         provider="p", instance="i", gpu="G", gpu_count=1, price_nanousd_h=300_000_000,
         hire_plan="on_demand", source="catalog", origin="test", date="2026-01-01",
     )  # fmt: skip
-    bill = (given.input_tokens + given.output_tokens) * usd_per_mtok * 1_000
+    rate = Rate(usd_per_mtok * 10**9)
+    card = PriceCard(provider="p", model="m", input=rate, output=rate, valid_from="2026-01-01", source="test")
     return Market(
-        measure_load(given, PACE.replica_seconds(given), bill),
-        owned_cost(machine, 1, PlanTerms()),
+        load_of(measure_profile(given, PACE, bill_of(card, given))),
+        owned_cost(machine, 1, BARE),
         0.7,
         730 * 3600 / given.span_s,
     )
@@ -52,13 +60,17 @@ def made(given: Traffic, terms: PlanTerms | None = None) -> Forecast:
     return forecast(given, m, cheapest(hybrid_curve(m)), terms or PlanTerms())
 
 
+def tokens(given: Traffic) -> Floats:
+    return (given.input_tokens + given.output_tokens).astype(np.float64)
+
+
 def test_hours_add_up_to_what_was_seen() -> None:
     given = traffic(3)
-    hours = hourly_tokens(given)
+    hours = seen_hours(given, tokens(given))
     assert len(hours) == 72
     assert hours.sum() == (given.input_tokens + given.output_tokens).sum()
     half = traffic(1 / 48)
-    assert hourly_tokens(half) == pytest.approx([half.tokens_per_day / 24])
+    assert seen_hours(half, tokens(half)) == pytest.approx([half.tokens_per_day / 24])
 
 
 @pytest.mark.parametrize(

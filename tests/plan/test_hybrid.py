@@ -1,15 +1,18 @@
+import dataclasses
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.core.errors import BadSettings
-from freehold.plan.breakeven import break_even, volume_curve
-from freehold.plan.hybrid import HybridPoint, Market, cheapest, hybrid_curve
-from freehold.plan.load import Load
-from freehold.plan.owned import Machine, OwnedCost
+from freehold.plan.optimum.breakeven import break_even, volume_curve
+from freehold.plan.optimum.hybrid import HybridPoint, Market, cheapest, hybrid_curve
+from freehold.plan.optimum.load import Load
+from freehold.plan.owning.machines import Machine
+from freehold.plan.owning.owned import OwnedCost
 
 WINDOW_S = 10.0
 
@@ -67,7 +70,7 @@ def test_the_curve_is_what_serving_window_by_window_gives(work: list[float], sha
 def test_all_work_is_served_or_spilled_or_stranded(work: list[float], share: float, price: float) -> None:
     for point in hybrid_curve(market(work, [w * share for w in work], price)):
         assert point.owned_share + point.spilled_share + point.stranded_share == pytest.approx(1.0)
-        assert point.total_nanousd_month == point.fixed_nanousd_month + point.rented_nanousd_month
+        assert point.total_nanousd_month == point.fixed_nanousd_month + point.rented_nanousd_month + point.marginal_nanousd_month
 
 
 @given(works, prices)
@@ -121,6 +124,69 @@ def test_too_few_replicas_for_the_sensitive_part_are_infeasible_however_cheap() 
     assert [p.feasible for p in curve[:4]] == [False, False, False, True]
     best: HybridPoint = cheapest(curve)
     assert best.replicas == 3
+
+
+def on_spot(spot: float, availability: float) -> OwnedCost:
+    """Machines of which that share can be taken away, so that all together are there for so much of the time."""
+    owned = fleet()
+    return msgspec.structs.replace(
+        owned, machine=msgspec.structs.replace(owned.machine, steady_share=1 - spot, availability=availability)
+    )
+
+
+def test_spot_machines_do_less_and_sensitive_work_counts_on_the_steady_ones_alone() -> None:
+    # A replica takes on 7 s a window. Of two sensitive windows the fuller has 20 s: 3 replicas, or 6 where half are on spot.
+    steady, mixed = (market([20.0, 60.0], [20.0, 5.0], owned=owned) for owned in (fleet(), on_spot(0.5, 0.95)))
+    assert [steady.replicas_for_sensitive(), mixed.replicas_for_sensitive()] == [3, 6]
+    assert [steady.replicas_for_sensitive(2.0), mixed.replicas_for_sensitive(2.0)] == [6, 12]
+    # All of it: 60 / 7 is 9 replicas, 60 / (7 x 0.95) is 10.
+    assert [len(hybrid_curve(m)) - 1 for m in (steady, mixed)] == [9, 10]
+    feasible = [p.replicas for p in hybrid_curve(mixed) if p.feasible]
+    assert feasible == [6, 7, 8, 9, 10]
+    assert all(p.stranded_share == 0 for p in hybrid_curve(mixed) if p.feasible)
+
+
+def test_more_steady_machines_than_the_peak_needs_where_sensitive_work_fills_it() -> None:
+    curve = hybrid_curve(market([20.0], [20.0], owned=on_spot(0.75, 0.9)))
+    assert len(curve) - 1 == 12, "20 / 7 / 0.25, though 4 would carry it while all are there"
+    assert [p.replicas for p in curve if p.feasible] == [12]
+
+
+def test_sensitive_work_on_spot_alone_is_refused() -> None:
+    with pytest.raises(BadSettings, match=r"cannot stand on spot machines alone; mix them, e\.g\. on_demand=0\.5,spot=0\.5"):
+        hybrid_curve(market([20.0], [1.0], owned=on_spot(1.0, 0.9)))
+    assert hybrid_curve(market([20.0], owned=on_spot(1.0, 0.9)))[-1].owned_share == pytest.approx(1.0)
+
+
+@given(works, shares, prices, st.floats(0, 0.001), st.integers(1, 3))
+def test_the_total_is_machines_and_the_spilled_bill_and_what_runs_beside_them(
+    work: list[float], share: float, price: float, usd_beside: float, zones: int
+) -> None:
+    owned = msgspec.structs.replace(fleet(0.5, people_usd=30), zones=zones, spare_machines=1, crew_machines=3)
+    plain = market(work, [w * share for w in work], price, owned)
+    m = dataclasses.replace(plain, marginal_nanousd=usd_beside * sum(work) * 1e9)
+    for point in hybrid_curve(m):
+        served, _, stranded, bill = naive_point(m, point.replicas)
+        paid = -(-point.replicas * zones // (zones - 1)) + 1 if zones > 1 else point.replicas + 1
+        fixed = (paid * 365 + -(-paid // 3) * 30) * 1e9 if point.replicas else 0.0
+        beside = usd_beside * 1e9 * (served + stranded) * m.to_month
+        assert point.fixed_nanousd_month == pytest.approx(fixed)
+        assert point.marginal_nanousd_month == pytest.approx(beside, rel=1e-6, abs=1e-9 * m.bill_nanousd_month + 2)
+        slack = 1e-9 * m.bill_nanousd_month + 5
+        assert point.total_nanousd_month == pytest.approx(fixed + bill + beside, rel=1e-6, abs=slack)
+
+
+@given(works, shares, prices, st.floats(0, 0.01), st.floats(1, 10))
+def test_dearer_egress_never_raises_what_is_owned(
+    work: list[float], share: float, price: float, usd_beside: float, factor: float
+) -> None:
+    plain = market(work, [w * share for w in work], price)
+    best = [
+        cheapest(hybrid_curve(dataclasses.replace(plain, marginal_nanousd=usd * sum(work) * 1e9)))
+        for usd in (0.0, usd_beside, usd_beside * factor)
+    ]
+    assert best[0].replicas >= best[1].replicas >= best[2].replicas
+    assert best[0].owned_share >= best[1].owned_share >= best[2].owned_share
 
 
 def test_an_absurd_peak_is_refused() -> None:

@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 
 from freehold.core.price import PriceCard, Rate
-from freehold.plan.capacity import Rates
-from freehold.plan.inputs import INPUTS, InputName, PlanTerms, Range
-from freehold.plan.investment import Investment, invest, migration_nanousd
-from freehold.plan.owned import Machine, owned_cost
-from freehold.plan.ranges import Ranges
-from freehold.plan.spill import measure_profile
-from freehold.plan.traffic import DAY_S, Traffic
-from freehold.plan.uncertainty import Subject, spill_surface
+from freehold.plan.demand.traffic import DAY_S, Traffic
+from freehold.plan.inputs import INPUTS, InputName, Range
+from freehold.plan.optimum.profile import measure_profile
+from freehold.plan.outlook.investment import Investment, invest, migration_nanousd
+from freehold.plan.outlook.ranges import Ranges
+from freehold.plan.outlook.uncertainty import Rival, Subject, spill_surface
+from freehold.plan.owning.capacity import Rates
+from freehold.plan.owning.fleet_terms import FleetTerms
+from freehold.plan.owning.machines import Machine
+from freehold.plan.owning.owned import owned_cost
+from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.renting.bill import bill_of
 
 TODAY = dt.date(2026, 11, 21)
 PACE = Rates(prefill_tok_s=1e6, decode_tok_s=1e6, source="user", origin="test")
+# The machine alone: nobody, no platform, no storage.
+BARE = PlanTerms(people_fte=0, fleet=FleetTerms(platform_usd_month=0, storage_usd_gb_month=0))
 # One request a second of 100 + 100 tokens: 17.28 M tokens a day. One replica at $1 an hour is far from full.
 EVEN = Traffic(
     time_s=np.arange(86_400, dtype=np.float64),
@@ -46,15 +52,16 @@ def move(usd_per_mtok: float, terms: PlanTerms, widen: float = 1.0) -> Investmen
         provider="p", instance="i", gpu="G", gpu_count=1, price_nanousd_h=10**9,
         hire_plan="on_demand", source="catalog", origin="test", date="2026-01-01",
     )  # fmt: skip
-    profile, ranges = measure_profile(EVEN, PACE, card), certain(widen)
+    profile, ranges = measure_profile(EVEN, PACE, bill_of(card, EVEN)), certain(widen)
     subject = Subject(
         profile=profile,
         surface=spill_surface(profile, ranges),
-        owned=owned_cost(machine, 1, terms),
+        owned=owned_cost(machine, 1, BARE),
         person_nanousd_month=0,
         to_month=730 / 24,
         input_tokens_per_day=DAY_TOKENS / 2,
         output_tokens_per_day=DAY_TOKENS / 2,
+        rivals=(Rival(profile.input_nanousd_all, profile.output_nanousd_all, hosted=False),),
     )
     return invest(subject, ranges, terms, 730 * 10**9, TODAY)
 

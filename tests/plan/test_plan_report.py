@@ -9,24 +9,32 @@ import pytest
 from freehold.app.scenario import expand, load_scenario
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
-from freehold.plan.inputs import PlanTerms
-from freehold.plan.plan import Plan, make_plan
-from freehold.plan.quote import Choice, Quotes
+from freehold.plan.amounts import money, percent, tokens
+from freehold.plan.choice import Choice
+from freehold.plan.document import Plan
+from freehold.plan.owning.fleet_terms import FleetTerms
+from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.plan import make_plan
+from freehold.plan.quote import Quotes
 from freehold.plan.report import render_html
 from freehold.plan.report.svg import LEFT, RIGHT, Frame, ticks
-from freehold.plan.wording import answer, crossings, money, percent, tokens
+from freehold.plan.wording import answer, crossings
 
 EXAMPLES = Path(__file__).parents[2] / "src" / "freehold" / "plan" / "examples"
 
 
 @pytest.fixture(scope="module")
 def made() -> Plan:
-    quotes, terms, day = Quotes(load_facts(), PriceBook(), dt.date(2026, 11, 21)), PlanTerms(), dt.date(2026, 11, 21)
+    """The support assistant against today's model alone and against a host of the owned one, and sealed documents."""
+    day = dt.date(2026, 11, 21)
+    quotes = Quotes(load_facts(), PriceBook(), day)
+    terms = PlanTerms(people_fte=0, fleet=FleetTerms(platform_usd_month=0, storage_usd_gb_month=0))
+    alone = Choice(hosted=("none",), chosen=frozenset({"provider"}))
+    tickets, sealed = (expand(load_scenario(EXAMPLES / f"{name}.yaml")) for name in ("seed-saas", "hospital"))
     inputs = [
-        quotes.workload(
-            "tickets <script>alert(1)</script>", expand(load_scenario(EXAMPLES / "support-tickets.yaml")), Choice(), terms
-        ),
-        quotes.workload("sealed", expand(load_scenario(EXAMPLES / "regulated-documents.yaml")), Choice(), terms),
+        quotes.workload("tickets <script>alert(1)</script>", tickets, alone, terms),
+        quotes.workload("sealed", sealed, alone, terms),
+        quotes.workload("hosted", tickets, Choice(), terms),
     ]
     return make_plan(inputs, terms, day)
 
@@ -37,7 +45,7 @@ def test_the_page_is_complete_and_loads_nothing(made: Plan) -> None:
     parser.feed(page)
     assert "<script" not in page
     assert not re.search(r"""\b(src|href)\s*=|url\((?!#)|@import""", page)
-    assert page.count("<svg ") == 10
+    assert page.count("<svg ") == 3 * 7
     assert page.endswith("</html>\n")
 
 
@@ -65,7 +73,7 @@ def test_pictures_are_well_formed_with_unique_ids_and_text_inside_the_frame(made
             assert left >= 0
             assert left + length <= width
             assert 0 < y <= height
-    assert len(ids) == len(set(ids)) == 6
+    assert len(ids) == len(set(ids)) == 3 * 4
 
 
 def test_ticks_are_round_and_end_inside() -> None:
@@ -100,11 +108,12 @@ def test_money_keeps_cents_where_they_matter() -> None:
 
 
 def test_answers_say_what_to_do_and_what_it_saves(made: Plan) -> None:
-    tickets, sealed = made.workloads
-    assert answer(tickets).startswith("Own 1 replica: $1,359 a month (80%: $")
-    assert "instead of $1,445 renting everything (-6%). Owning wins in " in answer(tickets)
+    tickets, sealed, hosted = made.workloads
+    assert answer(tickets).startswith("Rent: $1,445 a month.")
+    assert "owning 1 replica would cost $1,359" in answer(tickets)
+    assert "The cheapest mix costs $1,359 a month (80%: $" in answer(tickets)
     assert "of 10,000 draws: undecided." in answer(tickets)
     assert "owned in every draw" in answer(sealed)
-    assert "compare that first" in answer(tickets)
+    assert "groq/llama-3.1-8b-instant serves the same model for $17.95 a month" in answer(hosted)
     assert "may not be rented" in answer(sealed)
     assert crossings(sealed) == ["No break-even volume: sensitive requests may not be rented, so they are owned at any volume."]

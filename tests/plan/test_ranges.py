@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.core.errors import BadSettings
-from freehold.plan.inputs import INPUTS, PlanTerms, Range
-from freehold.plan.ranges import Grounds, default_ranges
-from freehold.plan.traffic import DAY_S, Traffic
+from freehold.plan.demand.traffic import DAY_S, Traffic
+from freehold.plan.inputs import INPUTS, Range
+from freehold.plan.outlook.ranges import Grounds, default_ranges
+from freehold.plan.owning.terms import PlanTerms
 
 CATALOG = Grounds("catalog", "catalog", "default", experts=False)
 
@@ -50,6 +51,15 @@ def test_unstated_people_may_be_a_few_and_stated_none_are_none() -> None:
     assert default_ranges(traffic(), stated, CATALOG)["people_fte"].high == 0
 
 
+def test_sums_over_time_and_bought_metal_are_less_sure() -> None:
+    loose = default_ranges(traffic(), PlanTerms(), CATALOG)
+    bucketed = default_ranges(traffic(), PlanTerms(), CATALOG._replace(bucketed=True))
+    assert bucketed["max_utilisation"].low < loose["max_utilisation"].low
+    assert bucketed["max_utilisation"].high == loose["max_utilisation"].high
+    stated, bought = (default_ranges(traffic(), PlanTerms(), CATALOG._replace(machine="user", bought=b)) for b in (False, True))
+    assert bought["gpu_price"].high / bought["gpu_price"].low > stated["gpu_price"].high / stated["gpu_price"].low
+
+
 def test_a_stated_range_wins() -> None:
     ranges = default_ranges(traffic(), PlanTerms(ranges=("gpu_price=0.9..1.05", "people_fte=0..2")), CATALOG)
     assert (ranges["gpu_price"].low, ranges["gpu_price"].high, ranges["gpu_price"].source) == (0.9, 1.05, "user")
@@ -59,7 +69,7 @@ def test_a_stated_range_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("gpu=1..2", "names no input; use one of api_price, gpu_price"),
+        ("gpu=1..2", "names no input; use one of api_price, hosted_price, gpu_price"),
         ("gpu_price=1", "has no two ends"),
         ("gpu_price=1.2..1.5", "leaves out its point 1"),
         ("gpu_price=2..1", "upside down"),

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from freehold.core.price import PriceCard, Rate
 from freehold.core.usage import Usage
-from freehold.plan.rented import request_costs_nanousd
-from freehold.plan.traffic import Traffic
+from freehold.plan.demand.traffic import Traffic
+from freehold.plan.renting.rented import request_costs_nanousd, split_costs_nanousd
 from freehold.rules.price import cost_nanousd
 
-prices = st.integers(0, 10**12)
+# Whole nano-dollars a token, as most prices are, and any.
+prices = st.integers(0, 10**6).map(lambda whole: whole * 10**6) | st.integers(0, 10**12)
 rates = st.builds(Rate, prices, st.lists(st.tuples(st.integers(0, 10**6), prices), max_size=2).map(lambda t: tuple(sorted(t))))
 requests = st.tuples(st.integers(0, 2_000_000), st.floats(0, 1), st.integers(0, 200_000)).map(
     lambda r: (r[0], int(r[0] * r[1]), r[2])
@@ -44,6 +45,16 @@ def test_a_column_costs_what_its_requests_cost_one_by_one(
     found = request_costs_nanousd(card, traffic_of(rows), multiplier)[:-1].tolist()
     one_by_one = [Usage(input_tokens=i, cache_read=c, output_tokens=o, source="provider") for i, c, o in rows]
     assert found == [cost_nanousd(card, usage, multiplier=multiplier) for usage in one_by_one]
+
+
+@given(cards, st.lists(requests, min_size=1, max_size=20), st.sampled_from([1, Fraction(17, 20)]))
+def test_the_part_of_the_input_is_what_a_request_costs_without_its_answer(
+    card: PriceCard, rows: list[tuple[int, int, int]], multiplier: Fraction | int
+) -> None:
+    whole, silent = split_costs_nanousd(card, traffic_of(rows), multiplier)
+    assert whole.tolist() == request_costs_nanousd(card, traffic_of(rows), multiplier).tolist()
+    unanswered = [(tokens, cached, 0) for tokens, cached, _ in rows]
+    assert silent.tolist() == request_costs_nanousd(card, traffic_of(unanswered), multiplier).tolist()
 
 
 def test_a_tier_is_a_cliff_for_its_own_request_only() -> None:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from freehold.core.price import PriceCard, Rate
 from freehold.lab.traces import open_trace
-from freehold.plan.capacity import Rates
-from freehold.plan.load import measure_load
-from freehold.plan.rented import request_costs_nanousd
-from freehold.plan.spill import CAPACITIES, MIXES, SpillSurface, measure_profile, measure_spill
-from freehold.plan.traffic import Traffic
+from freehold.plan.demand.traffic import Traffic
+from freehold.plan.optimum.load import load_of
+from freehold.plan.optimum.profile import measure_profile
+from freehold.plan.optimum.spill import CAPACITIES, MIXES, SpillSurface, measure_spill
+from freehold.plan.owning.capacity import Rates
+from freehold.plan.renting.bill import bill_of
 
 TRACES = Path(__file__).parents[2].parent / "shared" / "data" / "traces"
 CARD = PriceCard(
@@ -27,7 +28,7 @@ def pace(prefill: float = 20_000, decode: float = 2_000) -> Rates:
 
 def direct(traffic: Traffic, rates: Rates, capacity: float) -> tuple[float, float]:
     """Spilled share of work and of the rentable bill at a capacity in means of a window, by the exact load."""
-    load = measure_load(traffic, rates.replica_seconds(traffic), request_costs_nanousd(CARD, traffic))
+    load = load_of(measure_profile(traffic, rates, bill_of(CARD, traffic)))
     at = np.array([capacity * load.work_s.mean()])
     rentable = float(load.spilled_nanousd(np.zeros(1))[0])
     return float(load.spilled_s(at)[0] / load.total_s), float(load.spilled_nanousd(at)[0]) / rentable if rentable else 0.0
@@ -56,7 +57,9 @@ def test_within_a_point_of_twenty_direct_evaluations_of_the_azure_traces(name: s
         span_s=float(time_s[-1]) * len(rows) / (len(rows) - 1),
     )
     slow, fast = pace(prefill=30_000, decode=1_000), pace(prefill=10_000, decode=3_000)
-    surface = measure_spill(measure_profile(traffic, pace(), CARD), decode_share(traffic, fast), decode_share(traffic, slow))
+    surface = measure_spill(
+        measure_profile(traffic, pace(), bill_of(CARD, traffic)), decode_share(traffic, fast), decode_share(traffic, slow)
+    )
     assert surface.work.size <= MIXES * CAPACITIES <= 200
     random = np.random.default_rng(2026)
     worst = 0.0
@@ -91,7 +94,7 @@ requests = st.lists(st.tuples(st.integers(1, 5_000), st.integers(0, 2_000)), min
 @given(requests, st.floats(0, 3), st.booleans())
 def test_shares_are_shares_and_fall_with_capacity(tokens: list[tuple[int, int]], capacity: float, mixed: bool) -> None:
     traffic = made(tokens, [mixed and place % 3 == 0 for place in range(len(tokens))])
-    surface = measure_spill(measure_profile(traffic, pace(), CARD), 0.1, 0.9)
+    surface = measure_spill(measure_profile(traffic, pace(), bill_of(CARD, traffic)), 0.1, 0.9)
     for values in (surface.work, surface.input_bill, surface.output_bill):
         assert values.min() >= 0
         assert values.max() <= 1 + 1e-9
@@ -103,7 +106,7 @@ def test_shares_are_shares_and_fall_with_capacity(tokens: list[tuple[int, int]],
 def test_a_certain_mix_needs_one_row_only_and_meets_the_load(tokens: list[tuple[int, int]]) -> None:
     traffic = made(tokens, [False] * len(tokens))
     share = decode_share(traffic, pace())
-    surface = measure_spill(measure_profile(traffic, pace(), CARD), share, share)
+    surface = measure_spill(measure_profile(traffic, pace(), bill_of(CARD, traffic)), share, share)
     assert len(surface.decode_shares) == 1
     for capacity, found in zip(surface.capacities, surface.work[0], strict=True):
         assert found == pytest.approx(direct(traffic, pace(), float(capacity))[0], abs=1e-9)
@@ -111,6 +114,21 @@ def test_a_certain_mix_needs_one_row_only_and_meets_the_load(tokens: list[tuple[
 
 def test_traffic_without_input_is_all_decode() -> None:
     traffic = made([(0, 5), (0, 7), (0, 9)], [False] * 3)
-    profile = measure_profile(traffic, pace(), CARD)
+    profile = measure_profile(traffic, pace(), bill_of(CARD, traffic))
     assert profile.prefill_s.sum() == 0
     assert profile.output_nanousd_all == 21 * 10_000
+
+
+@given(requests, st.lists(st.floats(0.1, 0.9), min_size=1, max_size=8), st.booleans())
+def test_the_fullest_window_is_never_taken_for_emptier_and_hardly_for_fuller(
+    tokens: list[tuple[int, int]], shares: list[float], mixed: bool
+) -> None:
+    traffic = made(tokens, [mixed and place % 3 == 0 for place in range(len(tokens))])
+    profile = measure_profile(traffic, pace(), bill_of(CARD, traffic))
+    surface = measure_spill(profile, 0.1, 0.9)
+    for part, peaks in enumerate((surface.peak, surface.peak_sensitive)):
+        exact = np.array([profile.work(share)[part].max() for share in shares])
+        found = surface.peak_at(peaks, np.array(shares))
+        assert (found >= exact - 1e-9).all()
+        # A straight line is off by a quarter of a step times the change in slope, which lies between all prefill and all decode.
+        assert (found <= exact + 0.25 / 32 * (peaks[0] + peaks[-1]) + 1e-9).all()

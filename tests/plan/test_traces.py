@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from freehold.core.errors import BadSettings
 from freehold.core.trace import TracedRequest
-from freehold.plan.traces import parse
+from freehold.plan.demand.traces import parse
 
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens"
 

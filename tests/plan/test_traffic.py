@@ -1,11 +1,14 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
-from freehold.plan.traffic import DAY_S, Traffic, TrafficRow, traffic_from_rows
+from freehold.plan.demand.traffic import DAY_S, Requests, Traffic, TrafficRow, joined, requests_from_rows, traffic_from_rows
 
 
 def row(at: float, tokens: tuple[int, int, int] = (90, 0, 10), data_class: str = "public") -> TrafficRow:
@@ -67,7 +70,10 @@ def test_a_week_is_enough() -> None:
         ([row(0.0), row(1.0, (10**9, 0, 5))], "check the trace's columns"),
         ([row(0.0), row(1.0, (10**30, 0, 5))], "cannot be read"),
         ([row(0.0, (0, 0, 0)), row(1.0, (0, 0, 0))], "no tokens at all"),
+        ([row(0.0), row(1.0, (2**63 - 1, 0, 2**63 - 1))], "check the trace's columns"),
         ([row(0.0), row(math.nan)], "no finite number"),
+        ([row(math.inf), row(0.0)], "no finite number"),
+        ([row(0.0), row(1.7e15)], "1,700,000,000,000,000 s away from 1970; give Unix seconds"),
         ([row(0.0), row(1.0, data_class="secretish")], "unknown data class 'secretish'"),
     ],
 )
@@ -90,3 +96,52 @@ def test_traffic_of_different_ages_is_refused_by_its_dates() -> None:
     rows = [TrafficRow(at, "w", "public", 10, 0, 10) for at in (0.0, 1.0, 1.7e9)]
     with pytest.raises(BadSettings, match="from 1970-01-01 to 2023-11-14"):
         traffic_from_rows(rows, DataClass.internal)
+
+
+def test_the_span_starts_at_the_first_request() -> None:
+    traffic = traffic_from_rows([row(1_700_000_030.5), row(1_700_000_000.25)], DataClass.public)
+    assert (traffic.start_s, traffic.time_s.tolist()) == (1_700_000_000.25, [0.0, 30.25])
+
+
+rows = st.lists(
+    st.builds(
+        TrafficRow,
+        st.sampled_from([0.0, 1.0, 2.5, 60.0]),
+        st.sampled_from(["a", "b"]),
+        st.sampled_from(["public", "internal", "restricted"]),
+        st.integers(100, 2_000_000),
+        st.integers(0, 100),
+        st.integers(0, 1000),
+    ),
+    max_size=40,
+)
+
+
+@given(rows, st.lists(st.integers(0, 40), max_size=3))
+def test_columns_in_parts_are_the_rows_sorted_by_time(given_rows: list[TrafficRow], cuts: list[int]) -> None:
+    """Each workload's rows, those of one time in their order, wherever the columns are cut and joined."""
+    edges = [0, *sorted(cuts), 40]
+    parts = [requests_from_rows(given_rows[start:end]) for start, end in pairwise(edges)]
+    for name in {r.workload for r in given_rows}:
+        requests = joined([part[name] for part in parts if name in part])
+        own = sorted((r for r in given_rows if r.workload == name), key=lambda r: r.stands_for)
+        assert requests.one_moment == (len({r.stands_for for r in own}) == 1)
+        if requests.one_moment:
+            continue
+        traffic = requests.traffic(DataClass.public)
+        assert traffic.start_s == own[0].stands_for
+        assert (traffic.start_s + traffic.time_s).tolist() == [r.stands_for for r in own]
+        assert traffic.input_tokens.tolist() == [r.input_tokens for r in own]
+        assert traffic.cache_read.tolist() == [r.cache_read for r in own]
+        assert traffic.output_tokens.tolist() == [r.output_tokens for r in own]
+        assert traffic.sensitive.tolist() == [r.data_class != "public" for r in own]
+
+
+def test_narrow_columns_become_wide_and_unused_names_are_not_looked_at() -> None:
+    small = np.array([50_000, 10], dtype=np.int32)
+    requests = Requests(
+        np.array([0.0, 1.0]), np.array([1, 1], dtype=np.uint8), ("nonsense", "internal"), small, small // 2, small
+    )
+    traffic = requests.traffic(DataClass.public)
+    assert traffic.sensitive.all()
+    assert traffic.input_tokens.dtype == traffic.cache_read.dtype == traffic.output_tokens.dtype == np.int64

@@ -4,11 +4,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_entries import entry
+from ledger_entries import entry, ledger_of_before
 
 from freehold.core.errors import BadSettings
 from freehold.plan.logs.usage import LoggedUsage
-from freehold.serve.stores import sqlite
 from freehold.serve.stores.imported import ImportedRow, ImportStore, Source
 from freehold.serve.stores.sqlite import SqliteStore
 from freehold.serve.stores.sqlite_reader import SqliteReader
@@ -49,13 +48,13 @@ def test_traffic_is_entries_then_single_requests_then_buckets(path: Path) -> Non
     with closing(SqliteStore(path)) as store:
         store.write([entry("fh-1", stands_for=500.0)])
     kept(path, row(1, bucket(0.0, requests=2, input_tokens=10, output_tokens=4)), row(2, single(900.0)), row(3, single(100.0)))
-    traffic = list(SqliteReader(path).traffic())
-    assert [r.stands_for for r in traffic] == [500.0, 900.0, 100.0, 900.0, 2700.0]
-    assert [r.workload for r in traffic] == ["triage", "w", "w", "w", "w"]
-    assert (traffic[1].data_class, traffic[1].input_tokens, traffic[1].cache_read, traffic[1].output_tokens) == (
-        "confidential", 100, 30, 20,
-    )  # fmt: skip
-    assert [(r.input_tokens, r.output_tokens) for r in traffic[3:]] == [(5, 2), (5, 2)]
+    found = SqliteReader(path).columns()
+    assert (found["triage"].unix_s.tolist(), found["w"].unix_s.tolist()) == ([500.0], [900.0, 100.0, 900.0, 2700.0])
+    traffic = found["w"]
+    assert [traffic.classes[code] for code in traffic.data_class] == ["confidential"] * 4
+    assert traffic.input_tokens.tolist() == [100, 100, 5, 5]
+    assert traffic.cache_read.tolist() == [30, 30, 0, 0]
+    assert traffic.output_tokens.tolist() == [20, 20, 2, 2]
 
 
 def test_pieces_of_one_bucket_are_one_bucket(path: Path) -> None:
@@ -65,9 +64,10 @@ def test_pieces_of_one_bucket_are_one_bucket(path: Path) -> None:
         row(2, bucket(0.0, requests=None, output_tokens=1000)),
         row(3, bucket(0.0, "other", requests=None, output_tokens=1000)),
     )
-    both, rest, other = SqliteReader(path).traffic()
-    assert [(r.input_tokens, r.cache_read, r.output_tokens) for r in (both, rest)] == [(1500, 500, 500)] * 2
-    assert (other.input_tokens, other.output_tokens) == (0, 1000)
+    found = SqliteReader(path).columns()["w"]
+    assert found.input_tokens.tolist() == [1500, 1500, 0]
+    assert found.cache_read.tolist() == [500, 500, 0]
+    assert found.output_tokens.tolist() == [500, 500, 1000]
 
 
 def test_doubts(path: Path) -> None:
@@ -86,15 +86,12 @@ def test_imported_use_is_not_a_row_of_the_ledger(path: Path) -> None:
     assert SqliteReader(path).recent(5) == []
 
 
-def test_a_ledger_of_before_is_read_as_it_is_and_mended_by_an_import(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as before:
-        before.setattr(sqlite, "_MIGRATIONS", sqlite._MIGRATIONS[:1])
-        with closing(SqliteStore(path)) as store:
-            store.write([entry("fh-1")])
+def test_a_ledger_of_before_is_read_as_it_is_and_mended_by_an_import(path: Path) -> None:
+    ledger_of_before(path, 1, entry("fh-1"))
     reader = SqliteReader(path)
-    assert (len(list(reader.traffic())), reader.bucketed_workloads(), reader.doubts()) == (1, [], {})
+    assert (list(reader.columns()), reader.bucketed_workloads(), reader.doubts()) == (["triage"], [], {})
     kept(path, row(1, single(1.0)))
-    assert len(list(reader.traffic())) == 2
+    assert set(reader.columns()) == {"triage", "w"}
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
@@ -103,7 +100,7 @@ def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
         with pytest.raises(BadSettings, match="being imported by another process"):
             store.add(source, [row(1, single(1.0)), row(1, single(2.0))])
         assert store.begin("a" * 64, "log.csv", "{}").records == 0
-    assert list(SqliteReader(path).traffic()) == []
+    assert SqliteReader(path).columns() == {}
 
 
 def test_forgetting_takes_the_rows_along(path: Path) -> None:
@@ -111,7 +108,7 @@ def test_forgetting_takes_the_rows_along(path: Path) -> None:
     with closing(ImportStore(path)) as store:
         store.forget("a" * 64)
         store.forget("b" * 64)
-    assert list(SqliteReader(path).traffic()) == []
+    assert SqliteReader(path).columns() == {}
     assert SqliteReader(path).doubts() == {}
 
 

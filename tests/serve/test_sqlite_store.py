@@ -124,7 +124,7 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(BadSettings, match=r"newer version \(schema 7, known is 2\)"):
+    with pytest.raises(BadSettings, match=r"newer version \(schema 7, known is 3\)"):
         SqliteStore(path)
     assert rows(path, "PRAGMA user_version") == [{"user_version": 7}]
 
@@ -168,7 +168,8 @@ def test_views(store: SqliteStore, path: Path) -> None:
     )
     assert api.mean_ttft_s == pytest.approx(0.3)
     assert reader.seen() == [Seen("internal", "eu,us", "api", 2)]
-    assert [(row.input_tokens, row.output_tokens) for row in reader.traffic()] == [(100, 20)] * 2
+    seen = reader.columns()["triage"]
+    assert (seen.input_tokens.tolist(), seen.output_tokens.tolist()) == ([100, 100], [20, 20])
     assert [row["id"] for row in reader.recent(2)] == ["fh-3", "fh-2"]
 
 

@@ -1,13 +1,14 @@
 """From a valid file to the policy the request line runs on: references resolved, prices found, dead rules refused."""
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
 
 from freehold.app.config_file import ConfigFile
+from freehold.app.credentials import read_secret
+from freehold.app.hiring import hire
 from freehold.app.settings import PriceSettings, TargetSettings
+from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook, UnknownPrice
 from freehold.core.data import DataClass, Handling
 from freehold.core.money import nanousd
@@ -25,7 +26,8 @@ from freehold.serve.providers import PROVIDERS
 def build_policy(file: ConfigFile, today: date) -> Policy:
     """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance."""
     settings = file.settings
-    targets = {name: _target(file, name, spec) for name, spec in settings.targets.items()}
+    hired = _hired(file)
+    targets = {name: _target(file, name, spec, hired.get(name)) for name, spec in settings.targets.items()}
     workloads = _workloads(file, targets)
     keys = [
         Key(k.name, k.sha256, None if k.workloads is None else frozenset(k.workloads), _handling(k.data, k.regions))
@@ -49,8 +51,16 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
     )  # fmt: skip
 
 
-def _target(file: ConfigFile, name: str, spec: TargetSettings) -> Target:
-    hardware = spec.cost
+def _hired(file: ConfigFile) -> dict[str, Hardware]:
+    """The machine of each target that says what it runs on; the price list is read only where one does."""
+    costs = {name: spec.cost for name, spec in file.settings.targets.items() if spec.cost is not None}
+    if not costs:
+        return {}
+    facts = load_facts()
+    return {name: hire(file, name, cost, facts) for name, cost in costs.items()}
+
+
+def _target(file: ConfigFile, name: str, spec: TargetSettings, hardware: Hardware | None) -> Target:
     return Target(
         name=name,
         kind="rented" if spec.provider else "owned",
@@ -63,7 +73,7 @@ def _target(file: ConfigFile, name: str, spec: TargetSettings) -> Target:
         terms=Terms(spec.terms.retention_days, spec.terms.trains_on_data, spec.terms.baa),
         egress=spec.egress,
         concurrency=spec.concurrency,
-        hardware=None if hardware is None else Hardware(hardware.gpu, hardware.count, hardware.provider, hardware.plan),
+        hardware=hardware,
         lab=spec.lab or spec.provider == "lab",
     )
 
@@ -74,17 +84,7 @@ def _secret(file: ConfigFile, name: str, spec: TargetSettings) -> Secret | None:
             variable = PROVIDERS[spec.provider].key_env
             raise file.refuse(("targets", name), f"key is missing; for example key: env:{variable}")
         return None
-    kind, _, where = spec.key.partition(":")
-    if kind == "env":
-        value = os.environ.get(where, "")
-    else:
-        try:
-            value = Path(where).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise file.refuse(("targets", name, "key"), f"cannot read it: {error}") from None
-    if not value.strip():
-        raise file.refuse(("targets", name, "key"), f"{spec.key} is not set or empty")
-    return Secret(value.strip())
+    return read_secret(file, ("targets", name, "key"), spec.key)
 
 
 def _workloads(file: ConfigFile, targets: Mapping[str, Target]) -> dict[str, Workload]:

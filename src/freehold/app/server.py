@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -14,14 +13,18 @@ import uvicorn
 
 from freehold.app.admin import admin_app
 from freehold.app.config_file import ConfigFile
+from freehold.app.ledgers import configured_ledger
 from freehold.app.policy import build_policy
+from freehold.app.signals import Watcher, build_webhook, owned_slots, signals_watched
 from freehold.serve.gateway.handle import handle
 from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.machine_hours import machines_on_record
 from freehold.serve.gateway.pages import model_list, one_model, readiness
 from freehold.serve.gateway.watch import watch_loads
 from freehold.serve.ledger.journal import Journal
 from freehold.serve.sinks.prometheus import PrometheusSink
-from freehold.serve.stores.sqlite import SqliteStore
+from freehold.serve.stores.opening import open_store
+from freehold.serve.stores.sqlite_machines import SqliteMachines
 from freehold.serve.transport.asgi import DataPlane, PageReply
 from freehold.serve.transport.outbound import AiohttpOutbound
 
@@ -45,29 +48,28 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
     with contextlib.ExitStack() as stack:
         data_socket = stack.enter_context(_bind(file, ("listen",), settings.listen))
         admin_socket = stack.enter_context(_bind(file, ("admin", "listen"), settings.admin.listen))
-        ledger_path = ledger_file(file)
-        store = stack.enter_context(contextlib.closing(SqliteStore(ledger_path)))
+        ledger = configured_ledger(file)
+        store = stack.enter_context(contextlib.closing(open_store(ledger)))
         journal = stack.enter_context(contextlib.closing(Journal(store)))
         metrics = PrometheusSink()
         bounds = policy.bounds
         async with AiohttpOutbound(connect_s=bounds.connect_s) as outbound:
             gateway = Gateway(policy, outbound, journal, (metrics,))
+            watcher = Watcher(ledger, settings.signals, owned_slots(settings))
+            webhook = build_webhook(file, outbound, metrics)
             servers = (
                 (_server(_data_plane(gateway, metrics)), data_socket),
-                (_server(admin_app(gateway, ledger_path, admin_sha256)), admin_socket),
+                (_server(admin_app(gateway, watcher, ledger, admin_sha256)), admin_socket),
             )
             _stop_on_signals([server for server, _ in servers])
             watch = asyncio.create_task(watch_loads(gateway))
             on_ready()
             watch.add_done_callback(_tell_of_death)
-            await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
+            recorded = machines_on_record(gateway, SqliteMachines(ledger))
+            async with recorded, signals_watched(watcher, metrics, webhook):
+                await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
             watch.cancel()
             await _settle_what_is_left([server for server, _ in servers])
-
-
-def ledger_file(file: ConfigFile) -> Path:
-    """Where the store setting points; a relative path counts from the configuration's folder."""
-    return file.path.parent / file.settings.store.removeprefix("sqlite:///")
 
 
 def _bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socket:

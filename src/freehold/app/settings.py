@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -38,6 +39,27 @@ def _listen(text: str) -> str:
 def _loopback(text: str) -> str:
     if text.rpartition(":")[0] not in {"127.0.0.1", "localhost"}:
         raise ValueError("the admin API and dashboard bind loopback only; reach them through a tunnel")
+    return text
+
+
+def _store(text: str) -> str:
+    if not re.fullmatch(r"(sqlite:///|postgres(ql)?://|postgresql\+(env|file):).+", text):
+        raise ValueError("use sqlite:///freehold.db, postgresql://user@host/database, or postgresql+env:NAME where NAME has that")
+    return text
+
+
+def _hook(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("use a URL such as https://example.org/hook") from None
+    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in text):
+        raise ValueError("use a URL such as https://example.org/hook")
+    if parts.scheme == "http" and host not in {"127.0.0.1", "localhost", "::1"}:
+        raise ValueError("use https; plain http is for loopback only")
+    if "@" in parts.netloc:
+        raise ValueError("put no credentials into the URL; the signature says who sends")
     return text
 
 
@@ -91,14 +113,18 @@ class PriceSettings(Section):
 
 
 class HardwareSettings(Section):
+    """The machine is paid by the hour while a gateway has the target, used or not."""
+
     gpu: str
     """As the GPU price list names it."""
     count: int = Field(1, ge=1)
     """GPUs of one replica."""
     provider: str = "aws"
-    """Who hires it out."""
+    """Who hires it out; with `usd_per_hour`, any name."""
     plan: Literal["on_demand", "spot", "reserved_1y", "reserved_3y"] = "on_demand"
     """How it is hired."""
+    usd_per_hour: Decimal | None = Field(None, ge=0, le=100_000)
+    """What the target's machine costs an hour; unset: the cheapest offer of the provider in the price list."""
 
 
 class TargetSettings(Section):
@@ -125,7 +151,7 @@ class TargetSettings(Section):
     price: PriceSettings | None = None
     """Needed where the catalogue has none."""
     cost: HardwareSettings | None = None
-    """The machine of one replica, for the plan."""
+    """The machine of one replica, for the plan and for the owned cost in the ledger."""
     lab: bool = False
     """A stand-in: said so wherever it appears."""
 
@@ -190,6 +216,54 @@ class BoundsSettings(Section):
     """Seconds for everything, all attempts included."""
 
 
+class WebhookSettings(Section):
+    """Where changes of signals are sent: CloudEvents, signed, without content."""
+
+    url: Annotated[str, AfterValidator(_hook)]
+    """Takes a POST; https unless it is on loopback. Redirects are not followed."""
+    key: str = Field(pattern=r"^(env|file):.+")
+    """The secret that signs, as `env:NAME` or `file:PATH`; text, or `whsec_` and base64."""
+    source: str = Field("freehold", pattern=r"^[A-Za-z0-9._~:/-]+$")
+    """The name of this gateway in its events."""
+
+
+class SignalsSettings(Section):
+    """When the team's own traffic says that it is time to run the plan. A signal without its limit is not judged."""
+
+    every_s: float = Field(60.0, ge=0.1, le=86_400)
+    """Seconds between two looks at the ledger."""
+    window_s: float = Field(86_400.0, ge=1, le=31 * 86_400)
+    """Seconds of traffic that each look judges; a day has its busy and its quiet hours. Drift compares with the window before."""
+    clock: Literal["received_at", "stands_for"] = "received_at"
+    """Real time, or the time that replayed requests stand for (then owned_idle is not judged)."""
+    at_least: int = Field(50, ge=1)
+    """Requests, or attempts, that a share or a change needs before it is judged."""
+    spend_usd_month: Decimal | None = Field(Decimal(2000), gt=0)
+    """Rented dollars a month at the window's pace, of a workload and of all; docs/guides/signals.md has its source."""
+    revenue_usd_month: Decimal | None = Field(None, gt=0)
+    """Your revenue, or margin, in dollars a month."""
+    revenue_share: float | None = Field(0.1, gt=0)
+    """Share of it that rented cost may reach; judged where revenue_usd_month is given."""
+    rate_limited_share: float | None = Field(0.01, gt=0, le=1)
+    """Share of attempts at rented targets that are turned away for their rate (429 or overloaded)."""
+    ttft_ms: float | None = Field(None, gt=0)
+    """Milliseconds a streamed request may take to its first token; unset: lateness is not judged."""
+    missed_share: float | None = Field(0.05, gt=0, le=1)
+    """Share of streamed requests that may be later than ttft_ms."""
+    sensitive_class: Class = DataClass.confidential
+    """From this data class on a request counts as sensitive."""
+    sensitive_share: float | None = Field(0.2, gt=0, le=1)
+    """Share of requests that are sensitive."""
+    data_question_share: float | None = Field(0.05, gt=0, le=1)
+    """Share of requests that lost a target to their data class, region, egress or terms."""
+    idle_below: float | None = Field(0.2, gt=0, le=0.8)
+    """Share of an owned target's slots in use; the signal is on at it and below."""
+    drift_ratio: float | None = Field(1.5, ge=1.05)
+    """By how many times a rented target's errors, answer length or time to first token may change, beyond chance."""
+    webhook: WebhookSettings | None = None
+    """Is told of every change."""
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -197,8 +271,9 @@ class Settings(Section):
     """Of this format."""
     listen: Listen = "127.0.0.1:8400"
     """The data port: `/v1`, health and metrics."""
-    store: str = Field("sqlite:///freehold.db", pattern=r"^sqlite:///.+")
-    """The ledger file, relative to this file."""
+    store: Annotated[str, AfterValidator(_store)] = "sqlite:///freehold.db"
+    """The ledger: `sqlite:///` and a file, relative to this one; or `postgresql://user@host/database`. `postgresql+env:NAME` and
+    `postgresql+file:PATH` say where such a URL is kept, so that its password is not here."""
     admin: AdminSettings = AdminSettings()
     """The admin plane."""
     keys: list[KeySettings] = Field(min_length=1)
@@ -209,3 +284,5 @@ class Settings(Section):
     """Named streams of like requests, by name."""
     bounds: BoundsSettings = BoundsSettings()
     """Limits of the data plane."""
+    signals: SignalsSettings = SignalsSettings()
+    """Signals of the build threshold."""

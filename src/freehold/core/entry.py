@@ -41,7 +41,12 @@ class Attempt(msgspec.Struct, kw_only=True):
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One request, from its first byte to its last. Times: Unix seconds, durations in seconds."""
+    """One request, from its first byte to its last. Times: Unix seconds, durations in seconds.
+
+    `cost_nanousd` is the rented cost. `marginal_nanousd` is what an owned answer added to a bill (None: it was not owned); its
+    part of the machine's hours is known when those are over, and derived from the ledger. `shadow_nanousd` is what the same
+    tokens would have cost at `shadow_at`: a comparison, part of no cost. `lab`: a stand-in served it.
+    """
 
     id: str
     received_at: float
@@ -64,6 +69,10 @@ class Entry(msgspec.Struct, kw_only=True):
     basis: CostBasis | None = None
     usage: Usage | None = None
     cost_nanousd: int = 0
+    marginal_nanousd: int | None = None
+    shadow_nanousd: int | None = None
+    shadow_at: str | None = None
+    lab: bool = False
     ttft_s: float | None = None
     total_s: float = 0.0
     removed: tuple[Removed, ...] = ()

@@ -32,13 +32,16 @@ class Terms(msgspec.Struct, frozen=True):
     baa: bool = False
 
 
-class Hardware(msgspec.Struct, frozen=True):
-    """The machine one replica of an owned target runs on, as it appears in the GPU price list."""
+class Hardware(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that is paid while an owned target stands there: all its GPUs, and where its price by the hour is from."""
 
     gpu: str
-    count: int = 1
-    provider: str = "aws"
-    plan: Literal["on_demand", "spot", "reserved_1y", "reserved_3y"] = "on_demand"
+    count: int
+    provider: str
+    plan: str
+    price_nanousd_h: int
+    price_source: str
+    price_date: str
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from freehold.core.errors import BadSettings
 from freehold.core.trace import TracedRequest
-from freehold.plan.traces import parse
+from freehold.plan.demand.traces import parse
 
 _GZIP = b"\x1f\x8b"
 

@@ -1,16 +1,19 @@
 """Say a plan in words and numbers people read: one-line answers with their intervals, money and volumes rounded for reading."""
 
 from freehold.core.money import NANO, show
-from freehold.plan.forecast import Basis, Forecast
-from freehold.plan.inputs import InputName
-from freehold.plan.investment import Investment
-from freehold.plan.plan import Plan, WorkloadPlan
-from freehold.plan.uncertainty import Interval, VolumeInterval
-
-LIKELY, UNLIKELY = 0.8, 0.2
+from freehold.plan.amounts import money, percent, tokens
+from freehold.plan.document import Plan, Pool, WorkloadPlan
+from freehold.plan.inputs import Assumption, InputName
+from freehold.plan.optimum.schedule import Schedule
+from freehold.plan.outlook.forecast import Basis, Forecast
+from freehold.plan.outlook.investment import Investment
+from freehold.plan.outlook.uncertainty import Interval, Uncertainty, VolumeInterval
+from freehold.plan.verdict.checklist import LIKELY, UNLIKELY
 
 _INPUTS: dict[InputName, str] = {
     "api_price": "API price",
+    "hosted_price": "hosted price",
+    "token_ratio": "token ratio",
     "gpu_price": "GPU price",
     "max_utilisation": "highest use",
     "volume": "traffic volume",
@@ -23,28 +26,6 @@ _BASES: dict[Basis, str] = {
     "declared day": "The declared day is repeated, its bands are guesses",
     "none": "No season was seen twice, so bands are wide guesses",
 }
-
-
-def money(nanousd: int) -> str:
-    """Dollars; cents below one thousand, where they still matter."""
-    return show(nanousd, 2 if abs(nanousd) < 1000 * NANO else 0)
-
-
-def tokens(count: float) -> str:
-    """A number of tokens with at most four digits: 652600000 -> '652.6 M'."""
-    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 0.99995 * size:
-            return f"{count / size:.4g} {unit}"
-    return f"{count:.0f}"
-
-
-def percent(share: float) -> str:
-    """A share of 1; never rounded up to all, nor down to nothing."""
-    if share < 0.000005 or share >= 0.999995:
-        return f"{share:.0%}"
-    if 0.9995 <= share < 0.999995 or share < 0.0005:
-        return f"{share:.3%}"
-    return f"{share:.1%}"
 
 
 def input_name(name: InputName) -> str:
@@ -80,37 +61,24 @@ def odds(workload: WorkloadPlan) -> str:
     return f"Owning wins in {percent(share)} of {found.draws:,} draws: {worth}."
 
 
-def turning_points(workload: WorkloadPlan) -> str:
-    """Which inputs alone turn the answer inside their ranges, and where."""
-    turning = [s for s in workload.uncertainty.tornado if s.flips_at is not None]
-    if not workload.rent_allowed or not turning:
-        return "No single input turns the answer inside its range."
-    told = [
-        f"{input_name(s.input)} at {input_value(s.input, s.flips_at)} "
-        f"({input_value(s.input, s.low)} to {input_value(s.input, s.high)})"
-        for s in turning
+def turning_points(found: Uncertainty) -> list[str]:
+    """Each input that alone turns the answer inside its range, and where."""
+    return [
+        f"{_capital(input_name(s.input))} at {input_value(s.input, s.flips_at)} or beyond turns the answer "
+        f"(range {input_value(s.input, s.low)} to {input_value(s.input, s.high)})."
+        for s in found.tornado
         if s.flips_at is not None
     ]
-    return f"The answer turns with {', '.join(told)}."
 
 
 def answer(workload: WorkloadPlan) -> str:
-    """The plan of one workload in a few sentences: what to do, what it costs with its 80 % interval, how often owning wins."""
-    best = workload.best
-    cost = f"{money(best.total_nanousd_month)} a month (80%: {money_range(workload.uncertainty.best_nanousd_month)})"
-    replicas = f"{best.replicas:,} replica{'s' if best.replicas != 1 else ''}"
-    if best.replicas == 0:
-        text = f"Rent: {cost}. {_when(workload)} {odds(workload)}"
-    else:
-        what = f"Own {replicas}" if workload.answer == "own" else f"Own {replicas}, rent the peak"
-        text = f"{what}: {cost}{_instead(workload)} {odds(workload)}"
-    cheaper = [h for h in workload.hosted if workload.rent_allowed and h.rented_nanousd_month < best.total_nanousd_month]
-    if cheaper:
-        least = min(cheaper, key=lambda h: h.rented_nanousd_month)
-        text += (
-            f" But renting the owned model from {least.provider} costs {money(least.rented_nanousd_month)}: compare that first."
-        )
-    return text
+    """The verdict of one workload in a few sentences: what to do, what it costs with its 80 % interval, how often owning wins."""
+    drawn = workload.uncertainty
+    cost, interval = money(workload.best.total_nanousd_month), money_range(drawn.best_nanousd_month)
+    bills = [f"{money(one.rented_nanousd_month)} at {one.provider}/{one.model}" for one in workload.rented]
+    renting = f"Renting everything: {', '.join(bills)}{'' if workload.rent_allowed else ', where it may not go'}."
+    mixed = f"The cheapest mix costs {cost} a month (80%: {interval})."
+    return f"{workload.judgement.headline} {mixed} {renting} {odds(workload)}"
 
 
 def crossings(workload: WorkloadPlan) -> list[str]:
@@ -118,18 +86,75 @@ def crossings(workload: WorkloadPlan) -> list[str]:
     crossing, drawn = workload.break_even, workload.uncertainty.first_tokens_per_day
     if not workload.rent_allowed:
         return [f"No break-even volume: {crossing.first_reason}."]
-    lines = [turning_points(workload)]
+    lines = []
     for what, volume, reason in (
         ("Owning some", crossing.first_tokens_per_day, crossing.first_reason),
         ("Owning all", crossing.all_tokens_per_day, crossing.all_reason),
     ):
         pays = "never pays" if volume is None else f"pays from {tokens(volume)} tokens a day"
         lines.append(f"{what} {pays}{_volume_range(drawn) if what == 'Owning some' else ''}: {reason}.")
-    for other in workload.hosted:
-        first = other.first_tokens_per_day
-        pays = "never pays" if first is None else f"pays from {tokens(first)} tokens a day"
-        lines.append(f"Against {other.provider}/{other.model}, owning {pays}.")
+    for other in workload.rented:
+        if not other.peak:
+            first = other.first_tokens_per_day
+            pays = "never pays" if first is None else f"pays from {tokens(first)} tokens a day"
+            lines.append(f"Against {other.provider}/{other.model} alone, owning {pays}.")
     return lines
+
+
+def following(workload: WorkloadPlan) -> str:
+    """What following the hour would save, or why it cannot."""
+    found = workload.schedule
+    if found is None:
+        return f"Replicas by the hour: {workload.schedule_reason}."
+    cycle = "day" if found.slots == 24 else "week"
+    if not any(found.replicas):
+        return "Replicas by the hour: no hour's work pays for a replica of its own."
+    if found.saved_nanousd_month <= 0:
+        return f"Replicas by the hour save nothing over a constant {_replicas(found.constant_replicas)}."
+    return (
+        f"Following the {cycle} with {min(found.replicas):,} to {max(found.replicas):,} replicas would cost "
+        f"{money(found.total_nanousd_month)} a month, {money(found.saved_nanousd_month)} less than a constant "
+        f"{_replicas(found.constant_replicas)}{_unseen(found)}; {found.starts_per_day:.1f} starts a day; "
+        f"{workload.schedule_reason}. The answer's figures leave it out."
+    )
+
+
+def pooling(pool: Pool) -> str:
+    """What sharing replicas makes of several workloads."""
+    best, apart = pool.best, pool.apart_nanousd_month
+    saved = apart - best.total_nanousd_month
+    worth = f"{money(saved)} less than apart" if saved > 0 else "no less than apart"
+    return (
+        f"{', '.join(pool.workloads)} on one pool of {_replicas(best.replicas)} of {pool.owned_model}: "
+        f"{money(best.total_nanousd_month)} a month, {worth} ({money(apart)}), with people counted once."
+    )
+
+
+def _unseen(found: Schedule) -> str:
+    """What the first half's schedule saved on the second half: only that is evidence."""
+    unseen = found.saved_unseen_nanousd_month
+    if unseen is None:
+        return ""
+    return f" ({money(unseen)} a month on traffic it had not seen)" if unseen > 0 else " (nothing on traffic it had not seen)"
+
+
+def _replicas(count: int) -> str:
+    return f"{count:,} replica{'' if count == 1 else 's'}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def told_assumptions(plan: Plan) -> list[tuple[str, Assumption]]:
+    """Every assumption once by its name; those that differ between workloads with the workload's before it."""
+    several = len(plan.workloads) > 1
+    shared = set.intersection(*(set(workload.assumptions) for workload in plan.workloads)) if several else set()
+    rows: dict[tuple[str, Assumption], None] = {}
+    for workload in plan.workloads:
+        for row in workload.assumptions:
+            rows[row.name if not several or row in shared else f"{workload.name}: {row.name}", row] = None
+    return [*rows, *((row.name, row) for row in plan.assumptions)]
 
 
 def summary(plan: Plan) -> str:
@@ -160,6 +185,7 @@ def outlook(workload: WorkloadPlan) -> list[str]:
         f"{money(spike.planned_usual_nanousd_day)}), {money(spike.rented_nanousd_day)} renting everything; "
         f"{percent(spike.spilled_share)} of its work spills{fits}.",
     ]
+    lines += _tiers(workload)
     return [*lines, _move(move)] if move is not None else lines
 
 
@@ -168,12 +194,28 @@ def breach(plan: Plan) -> str | None:
     found = plan.breach
     if found is None:
         return None
+    budget = money(found.budget_nanousd_month)
+    if not (found.planned or found.planned_earliest or found.renting):
+        return f"The budget of {budget} a month is not passed within a year, not even renting everything."
     never = "not within a year"
     drawn = dict.fromkeys(date or never for date in (found.planned_earliest, found.planned_latest))
     return (
-        f"The budget of {money(found.budget_nanousd_month)} a month is passed: as planned {found.planned or never} "
+        f"The budget of {budget} a month is passed: as planned {found.planned or never} "
         f"(80%: {' to '.join(drawn)}), renting everything {found.renting or never}."
     )
+
+
+def _tiers(workload: WorkloadPlan) -> list[str]:
+    """The bill by price tier, where the rented model has several."""
+    if len(workload.tiers) < 2:
+        return []
+    parts = [
+        f"{'up to' if place == 0 else 'above'} {tokens((tier if place else workload.tiers[1]).above_input_tokens)} input tokens "
+        f"{money(tier.rented_nanousd_month)} ({percent(tier.requests_share)} of requests; in a year "
+        f"{_between(tier.year_p10, tier.year_p90)})"
+        for place, tier in enumerate(workload.tiers)
+    ]
+    return [f"Rented by price tier, a month: {'; '.join(parts)}."]
 
 
 def _forecast_basis(ahead: Forecast) -> str:
@@ -203,19 +245,3 @@ def _volume_range(drawn: VolumeInterval | None) -> str:
     if drawn is None or drawn.p10 is None:
         return ""
     return f" (80%: {tokens(drawn.p10)} to {'never' if drawn.p90 is None else tokens(drawn.p90)})"
-
-
-def _instead(workload: WorkloadPlan) -> str:
-    rented, best = workload.rented_nanousd_month, workload.best.total_nanousd_month
-    if not workload.rent_allowed:
-        share = workload.traffic.sensitive_share
-        return f"; {share:.0%} of the requests may not be rented (renting everything would be {money(rented)})."
-    saved = f" (-{1 - best / rented:.0%})" if rented else ""
-    return f" instead of {money(rented)} renting everything{saved}."
-
-
-def _when(workload: WorkloadPlan) -> str:
-    first = workload.break_even.first_tokens_per_day
-    if first is None:
-        return f"Owning never pays at this mix: {workload.break_even.first_reason}."
-    return f"Owning starts to pay at {tokens(first)} tokens a day; today it is {tokens(workload.traffic.tokens_per_day)}."

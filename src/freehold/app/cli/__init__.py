@@ -17,6 +17,7 @@ _COMMANDS = {
     "plan": "What to own and what to rent, in dollars a month.",
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",
     "ledger": "Read the ledger.",
+    "export": "Export costs for other tools.",
     "replay": "Send a trace's requests at its own rhythm.",
     "engines": "Run, list and read owned engines.",
     "lab": "Stand-ins for a rented API and an owned engine.",

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.imports.importing import FileReport, ImportOptions, LogImport
 from freehold.app.imports.log_file import LogFile
@@ -17,6 +18,7 @@ from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
 from freehold.plan.logs.columns import parse_map
 from freehold.serve.stores.imported import ImportStore
+from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.sqlite_reader import SqliteReader
 
 app = App(name="import", help="Import logs, usage exports, bills and traces into the ledger.")
@@ -61,7 +63,7 @@ _NOTHING = Told()
 
 @app.default
 def run(
-    *files: Path, told: Told = _NOTHING, ledger: Path = Path("freehold.db"), replace: bool = False, json: bool = False
+    *files: Path, told: Told = _NOTHING, ledger: LedgerFlag = Path("freehold.db"), replace: bool = False, json: bool = False
 ) -> int:
     """Import files of use into the ledger. A file is imported once, however often it is given; one that broke off goes on.
 
@@ -72,7 +74,7 @@ def run(
     files
         CSV or JSON, plain or gzipped.
     ledger
-        The ledger file; made where there is none.
+        The ledger, made where there is none: a file, postgresql://user@host/database, or postgresql+env:NAME.
     replace
         Forget what was imported of these files before, and import them anew.
     json
@@ -127,7 +129,7 @@ def _summary(reports: list[FileReport]) -> Table:
     return table
 
 
-def _tell(reports: list[FileReport], ledger: Path) -> None:
+def _tell(reports: list[FileReport], ledger: LedgerPlace) -> None:
     def note(text: str) -> None:
         notes.print(text, soft_wrap=True, highlight=False, markup=False)
 

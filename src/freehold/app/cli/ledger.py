@@ -1,45 +1,55 @@
 """`freehold ledger`: what the ledger says, as people and machines want to read it."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+import msgspec
 from cyclopts import App
 from rich.table import Table
 
+from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.output import emit_json, out
+from freehold.app.spending import MachineUse, Spent, recent_entries, spending
 from freehold.core.errors import BadSettings
 from freehold.core.money import show
-from freehold.serve.stores.sqlite_reader import Slice, SqliteReader
+from freehold.serve.stores.sqlite_reader import Slice
 
 app = App(name="ledger", help="Read the ledger.")
 
 
 @app.command
-def summary(*, ledger: Path = Path("freehold.db"), json: bool = False) -> int:
-    """Requests, tokens and cost by workload and target.
+def summary(*, ledger: LedgerFlag = Path("freehold.db"), json: bool = False) -> int:
+    """Requests, tokens and every cost by workload and target, and how busy each owned machine was.
+
+    Owned cost divides each machine hour by slot-seconds. Elsewhere is what the same tokens would have cost at another target: a
+    comparison, part of no sum.
 
     Parameters
     ----------
     ledger
-        The ledger file.
+        The ledger: a file, postgresql://user@host/database, or postgresql+env:NAME.
     json
-        Print one JSON list.
+        Print one JSON object.
     """
-    slices = SqliteReader(ledger).slices()
+    spent = spending(ledger)
     if json:
-        emit_json(slices)
-    else:
-        out.print(slices_table(slices))
+        emit_json(spent)
+        return 0
+    out.print(slices_table(spent.slices, spent.machines))
+    if spent.machines:
+        out.print(_machines_table(spent.machines))
     return 0
 
 
 @app.command
-def entries(*, ledger: Path = Path("freehold.db"), limit: int = 20, json: bool = False) -> int:
+def entries(*, ledger: LedgerFlag = Path("freehold.db"), limit: int = 20, json: bool = False) -> int:
     """The newest entries, newest first.
 
     Parameters
     ----------
     ledger
-        The ledger file.
+        The ledger: a file, postgresql://user@host/database, or postgresql+env:NAME.
     limit
         How many.
     json
@@ -47,21 +57,25 @@ def entries(*, ledger: Path = Path("freehold.db"), limit: int = 20, json: bool =
     """
     if limit < 1:
         raise BadSettings(f"limit is {limit}; use 1 or more")
-    rows = SqliteReader(ledger).recent(limit)
+    rows = recent_entries(ledger, limit)
     if json:
         emit_json(rows)
         return 0
-    table = Table("id", "workload", "class", "outcome", "target", "why there", "cost")
+    table = Table("id", "workload", "class", "outcome", "target", "why there", "rented cost", "owned cost", "elsewhere")
     for row in rows:
-        names = ("id", "workload", "data_class", "outcome", "target", "reason")
-        cost = row["cost_nanousd"] if row["basis"] == "rented" else None
-        table.add_row(*(str(row[name] or "") for name in names), show(cost, 6) if isinstance(cost, int) else "-")
+        words = [str(row[name] or "") for name in ("id", "workload", "data_class", "outcome", "target", "reason")]
+        words[4] = _named(words[4], bool(row["lab"]))
+        rented = row["cost_nanousd"] if row["basis"] == "rented" or row["cost_nanousd"] else None
+        costs = (cast("int | None", nano) for nano in (rented, row["owned_nanousd"], row["shadow_nanousd"]))
+        table.add_row(*words, *(_money(nano, 6) for nano in costs))
     out.print(table)
     return 0
 
 
-def slices_table(slices: list[Slice]) -> Table:
-    """The summary as a table with a closing line of totals."""
+def slices_table(slices: Sequence[Slice], machines: Sequence[MachineUse] = ()) -> Table:
+    """The summary as a table with a closing line of totals. Machine hours nobody used stand in lines of their own."""
+    spent = [s if isinstance(s, Spent) else Spent(**msgspec.structs.asdict(s)) for s in slices]
+    idle = [m for m in machines if m.idle_nanousd]
     table = Table("workload", "target", "kind", show_footer=True)
     for name, total in (
         ("requests", sum(s.requests for s in slices)),
@@ -72,8 +86,34 @@ def slices_table(slices: list[Slice]) -> Table:
     ):
         table.add_column(name, footer=f"{total:,}", justify="right")
     table.add_column("rented cost", footer=show(sum(s.cost_nanousd for s in slices), 4), justify="right")
-    for s in slices:
+    known = [s.owned_nanousd for s in spent if s.owned_nanousd is not None] + [m.idle_nanousd for m in idle]
+    table.add_column("owned cost", footer=_money(sum(known) if known else None, 4), justify="right")
+    table.add_column("elsewhere", justify="right")
+    for s in spent:
         counts = (s.requests, s.answered, s.spilled, s.input_tokens, s.output_tokens)
-        cost = "-" if s.basis == "owned" else show(s.cost_nanousd, 4)
-        table.add_row(s.workload, s.target or "none", s.basis or "", *(f"{n:,}" for n in counts), cost)
+        rented = None if s.basis == "owned" and not s.cost_nanousd else s.cost_nanousd
+        costs = (_money(nano, 4) for nano in (rented, s.owned_nanousd, s.shadow_nanousd))
+        table.add_row(s.workload, _named(s.target or "none", bool(s.lab)), s.basis or "", *(f"{n:,}" for n in counts), *costs)
+    for m in idle:
+        table.add_row("idle", _named(m.target, m.lab), "owned", *[""] * 5, "-", show(m.idle_nanousd, 4), "-")
     return table
+
+
+def _machines_table(machines: Sequence[MachineUse]) -> Table:
+    """How long each stood there, how much of it was used, what it cost; where slots are not declared, how many ran on average."""
+    table = Table("target", "machine", "an hour", "hours up", "in use", "owned cost", "of it idle")
+    for m in machines:
+        use = f"{m.busy_slot_s / m.up_s:.2f} at once" if m.utilisation is None else f"{m.utilisation:.1%} of its slots"
+        table.add_row(
+            _named(m.target, m.lab), f"{m.gpu_count} x {m.gpu} at {m.provider}, {m.hire_plan}", show(m.price_nanousd_h, 4),
+            f"{m.up_s / 3600:,.2f}", use, show(m.cost_nanousd, 4), show(m.idle_nanousd, 4),
+        )  # fmt: skip
+    return table
+
+
+def _named(target: str, lab: bool) -> str:
+    return f"{target} (lab)" if lab else target
+
+
+def _money(nano: int | None, places: int) -> str:
+    return "-" if nano is None else show(nano, places)

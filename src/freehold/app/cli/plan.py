@@ -1,139 +1,53 @@
 """`freehold plan`: rent, own, or own the base and rent the peak, and from which volume on."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
 
 from freehold.app import config_file
+from freehold.app.cli.ask import Asked, ask_missing, check_named, evidence_of, operator_of
 from freehold.app.cli.output import emit_json, notes, out
-from freehold.app.comparison import configured_choice
-from freehold.app.scenario import Scenario, expand, load_scenario
+from freehold.app.cli.plan_flags import Compared, FleetGiven, Given, Printed, TermsGiven, Watched, overlaid, terms_of
+from freehold.app.cli.plan_report import assumption_table, show_plan, write_page
+from freehold.app.cli.watch import watch
+from freehold.app.comparison import configured_choice, used_choice
+from freehold.app.scenario import expand, find_scenario, shipped
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
-from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
 from freehold.lab.traces import open_trace
-from freehold.plan.capacity import Precision
-from freehold.plan.inputs import Assumption, PlanTerms
-from freehold.plan.owned import HirePlan
-from freehold.plan.plan import Plan, WorkloadPlan, make_plan
-from freehold.plan.quote import Choice, Quotes, plan_from_rows
-from freehold.plan.report import render_html
-from freehold.plan.traffic import TrafficRow
-from freehold.plan.wording import answer, breach, crossings, money, money_range, outlook, percent, summary, tokens
+from freehold.plan.choice import Choice
+from freehold.plan.demand.traffic import Requests, TrafficRow, requests_from_rows
+from freehold.plan.document import Plan
+from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.plan import make_plan
+from freehold.plan.quote import Known, Quotes, plan_from_requests
 from freehold.serve.stores.sqlite_reader import SqliteReader
+from freehold.serve.stores.sqlite_use import Use, uses
 
 app = App(name="plan", help="What to own and what to rent, in dollars a month.")
 
-EXAMPLE = "support-tickets"
+EXAMPLE = "seed-saas"
 LEDGER = Path("freehold.db")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """Where the traffic comes from; one of them."""
-
-    ledger: Path | None = None
-    "A ledger that `freehold serve` or `freehold import` wrote: every workload in it is planned."
-    trace: Path | None = None
-    "A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped), planned as one workload."
-    scenario: str | None = None
-    "A scenario file, or the name of a shipped one: support-tickets, regulated-documents."
-    workload: str | None = None
-    "Name of the traced workload, as in the configuration. Default: the trace's file name."
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """What is compared. Unset, the configuration or the scenario decides, then a default that the plan shows."""
-
-    rent: str | None = None
-    "The rented model as provider/model. Default: openai/gpt-4o."
-    hosted: tuple[str, ...] = ()
-    "APIs that host the owned model, as provider/model: the third candidate. May be repeated."
-    clearance: DataClass | None = None
-    "The highest data class that may be rented. Default: internal."
-    model: str | None = None
-    "The owned model. Default: Llama-3.1-8B."
-    precision: Precision | None = None
-    "Its precision. Default: fp8, or bf16 where the GPU has no fp8."
-    gpu: str | None = None
-    "The GPU. Default: L40S."
-    gpu_count: int | None = None
-    "GPUs per replica. Default: 1."
-    provider: str | None = None
-    "Who hires out the GPU. Default: aws."
-    hire_plan: HirePlan | None = None
-    "How it is hired. Default: on_demand."
-    usd_per_hour: Decimal | None = None
-    "Price of one replica's GPUs per hour, instead of the catalogue's."
-    prefill_tok_s: float | None = None
-    "Measured input tokens per second of one replica, with --decode-tok-s."
-    decode_tok_s: float | None = None
-    "Measured output tokens per second of one replica, with --prefill-tok-s."
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class TermsGiven:
-    """On which terms."""
-
-    max_utilisation: float | None = None
-    "How busy a replica may be kept, 0 to 1. Default: 0.7."
-    people_fte: float | None = None
-    "People who run what is owned, in full-time equivalents. Default: 0."
-    salary_usd_year: int | None = None
-    "Loaded salary of one of them. Default: 200000."
-    month_hours: float | None = None
-    "Length of the month, on both sides. Default: 730."
-    growth_per_month: float | None = None
-    "By how much the volume grows each month, such as 0.05: a scenario. Default: 0."
-    spike: float | None = None
-    "How many times the traffic one busy day brings. Default: 3."
-    budget_usd_month: float | None = None
-    "A budget in dollars a month, for all workloads together; the plan says when it will be passed."
-    migration_usd: float | None = None
-    "What the move to owning costs once. Default: four weeks of one loaded salary."
-    dual_running_months: float | None = None
-    "How long owned and rented are both paid while moving. Default: 1."
-    discount_rate: float | None = None
-    "Discount rate a year. Default: 0.1."
-    horizon_months: int | None = None
-    "Months over which the move must pay. Default: 24."
-    ranges: Annotated[tuple[str, ...], Parameter(name="--range")] = ()
-    "Where an uncertain input may lie, as name=low..high, e.g. gpu_price=0.9..1.1 times its point. May be repeated."
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Printed:
-    """How the answer comes out."""
-
-    html: Path | None = None
-    "Also write the plan as one self-contained page."
-    json: bool = False
-    "Print the plan as one JSON document; money in integer nano-dollars."
-
-
 @app.default
-def plan(
+def plan(  # noqa: PLR0913 (one parameter for each group of options)
     given: Given = Given(),
     compared: Compared = Compared(),
     terms: TermsGiven = TermsGiven(),
+    fleet: FleetGiven = FleetGiven(),
+    asked: Asked = Asked(),
     *,
     config: Annotated[Path | None, Parameter(alias="-c")] = None,
     printed: Printed = Printed(),
+    watched: Watched = Watched(),
 ) -> int:
     """Compare renting, owning, and owning the base while renting the peak, on the traffic as it is.
 
@@ -144,19 +58,22 @@ def plan(
     config
         Take the rented and the owned target of each workload from this configuration.
     """
-    sources = [name for name in ("ledger", "trace", "scenario") if getattr(given, name)]
-    if len(sources) > 1:
-        raise BadSettings(f"{' and '.join(f'--{name}' for name in sources)} are given; choose one")
-    if not sources and LEDGER.is_file():
-        notes.print(f"Traffic from {LEDGER} in this folder; give --ledger, --trace or --scenario for another.", soft_wrap=True)
-        given, sources = replace(given, ledger=LEDGER), ["ledger"]
+    if printed.schema:
+        emit_json(msgspec.json.schema(Plan))
+        return 0
+    given = _found(given)
+    if watched.watch:
+        if given.ledger is None:
+            raise BadSettings("--watch needs a ledger; give --ledger, or run it where freehold.db is")
+        return watch(given.ledger, config, watched.every_s, watched.once, printed.json)
+    if given.scenario == "list":
+        return _list_scenarios(json=printed.json)
     quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date())
-    if given.scenario or not sources:
-        made = _plan_scenario(given.scenario, (compared, terms), quotes)
+    if given.ledger or given.trace:
+        request = _Request(given, compared, terms_of(terms, fleet=(fleet,)), asked)
+        made = _plan_requests(request, config, quotes)
     else:
-        choice_of = choices(config, compared, strict=given.trace is not None)
-        doubts = SqliteReader(given.ledger).doubts() if given.ledger else {}
-        made = plan_from_rows(_rows(given), choice_of, quotes, overlaid(PlanTerms(), terms), doubts)
+        made = _plan_scenario(given.scenario, (compared, terms, fleet), asked, quotes)
     if printed.html:
         write_page(printed.html, made)
         notes.print(f"Report: {printed.html}", soft_wrap=True)
@@ -164,46 +81,124 @@ def plan(
         emit_json(made)
     else:
         show_plan(made, out)
-        out.print(_assumptions([*(a for w in made.workloads for a in w.assumptions), *made.assumptions]))
+        out.print(assumption_table(made))
     return 0
 
 
-def _rows(given: Given) -> Iterable[TrafficRow]:
+def _found(given: Given) -> Given:
+    """Where the traffic comes from: what is given, or the ledger of this folder. Raises BadSettings on two at once."""
+    sources = [name for name in ("ledger", "trace", "scenario") if getattr(given, name)]
+    if len(sources) > 1:
+        raise BadSettings(f"{' and '.join(f'--{name}' for name in sources)} are given; choose one")
+    if not sources and LEDGER.is_file():
+        notes.print(f"Traffic from {LEDGER} in this folder; give --ledger, --trace or --scenario for another.", soft_wrap=True)
+        given, sources = replace(given, ledger=LEDGER), ["ledger"]
+    if "ledger" not in sources and (given.since or given.until):
+        raise BadSettings("--since and --until choose from a ledger; give --ledger with them")
+    return given
+
+
+@dataclass(frozen=True)
+class _Request:
+    given: Given
+    compared: Compared
+    terms: PlanTerms
+    asked: Asked
+
+
+def _plan_requests(request: _Request, config: Path | None, quotes: Quotes) -> Plan:
+    """The plan of a ledger's workloads, or of one trace."""
+    given, asked = request.given, request.asked
+    used = uses(given.ledger) if given.ledger else {}
+    choice_of = choices(
+        config, request.compared, lambda name: used_choice(used.get(name, Use()), quotes), strict=bool(given.trace)
+    )
+    requests = _requests(given)
+    if given.ledger and given.workload is not None:
+        if given.workload not in requests:
+            raise BadSettings(
+                f"no finished request of workload {given.workload!r} there; it has {', '.join(sorted(requests)) or 'none'}"
+            )
+        requests = {given.workload: requests[given.workload]}
+    check_named(asked, requests.keys())
+    operator = operator_of(asked)
+    if asked.ask:
+        bound = all(seen.traffic(choice_of(name).clearance).sensitive.any() for name, seen in requests.items())
+        operator = ask_missing(operator, sys.stdin, notes, bound=bound)
+    bucketed = SqliteReader(given.ledger).bucketed_workloads() if given.ledger else []
+    doubts = SqliteReader(given.ledger).doubts(bucketed) if given.ledger else {}
+
+    def known_of(name: str) -> Known:
+        return Known(
+            doubts=tuple(doubts.get(name, ())),
+            bucketed=any(name == one.workload for one in bucketed),
+            owned_share_now=used.get(name, Use()).owned_share,
+            operator=operator,
+            evidence=evidence_of(asked, name, quotes.on),
+        )
+
+    return plan_from_requests(requests, choice_of, quotes, request.terms, known_of)
+
+
+def _requests(given: Given) -> Mapping[str, Requests]:
     if given.ledger is not None:
-        return SqliteReader(given.ledger).traffic()
+        return SqliteReader(given.ledger).columns(_day(given.since, "since"), _day(given.until, "until"))
     assert given.trace is not None
     name = given.workload or given.trace.name.split(".")[0]
-    return (TrafficRow(r.at, name, "public", r.input_tokens, 0, r.output_tokens) for r in open_trace(given.trace))
+    rows = (TrafficRow(r.at, name, "public", r.input_tokens, 0, r.output_tokens) for r in open_trace(given.trace))
+    return requests_from_rows(rows)
 
 
-def _plan_scenario(name: str | None, asked: tuple[Compared, TermsGiven], quotes: Quotes) -> Plan:
+def _day(text: str | None, name: str) -> float | None:
+    """Midnight of that day, UTC, in Unix seconds. Raises BadSettings."""
+    if text is None:
+        return None
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC).timestamp()
+    except ValueError:
+        raise BadSettings(f"--{name} is {text!r}; give a day as YYYY-MM-DD") from None
+
+
+def _plan_scenario(name: str | None, layers: tuple[Compared, TermsGiven, FleetGiven], asked: Asked, quotes: Quotes) -> Plan:
     if name is None:
         notes.print(
             f"No traffic given, so this is the shipped example {EXAMPLE}; give --ledger, --trace or --scenario.", soft_wrap=True
         )
-    scenario = _scenario(name or EXAMPLE)
-    terms = overlaid(PlanTerms(), scenario.terms, asked[1])
-    choice = overlaid(Choice(), scenario, scenario.own, asked[0])
-    if asked[0].model and not asked[0].hosted:
+    scenario, (compared, terms, fleet) = find_scenario(name or EXAMPLE), layers
+    told = terms_of(scenario.terms, terms, fleet=(scenario.fleet, fleet))
+    choice = overlaid(Choice(), scenario, scenario.own, compared)
+    if compared.model and not compared.hosted:
         # The scenario names hosts of its own model, not of the one asked for.
         choice = msgspec.structs.replace(choice, hosted=())
-    made = quotes.workload(scenario.name, expand(scenario), choice, terms)
-    return make_plan([made], terms, quotes.on, quotes.facts.stale(quotes.on))
+    check_named(asked, [scenario.name])
+    stated = msgspec.structs.asdict(operator_of(asked))
+    operator = msgspec.structs.replace(scenario.operator, **{name: value for name, value in stated.items() if value is not None})
+    traffic = expand(scenario)
+    if asked.ask:
+        operator = ask_missing(operator, sys.stdin, notes, bound=bool(traffic.sensitive.any()))
+    evidence = evidence_of(asked, scenario.name, quotes.on) or scenario.proof
+    known = Known(operator=operator, evidence=evidence)
+    return make_plan(
+        [quotes.workload(scenario.name, traffic, choice, told, known)], told, quotes.on, quotes.facts.stale(quotes.on)
+    )
 
 
-def _scenario(name: str) -> Scenario:
-    examples = resources.files("freehold.plan") / "examples"
-    shipped = examples / f"{name}.yaml"
-    if Path(name).suffix or not shipped.is_file():
-        return load_scenario(Path(name))
-    with resources.as_file(shipped) as path:
-        return load_scenario(path)
+def _list_scenarios(*, json: bool) -> int:
+    found = {name: find_scenario(name).about for name in shipped()}
+    if json:
+        emit_json(found)
+    else:
+        for name, about in found.items():
+            out.print(f"[bold]{name}[/bold]: {about}", soft_wrap=True)
+    return 0
 
 
-def choices(config: Path | None, compared: Compared, *, strict: bool = False) -> Callable[[str], Choice]:
-    """What to compare for a workload: the command line over the configuration over defaults. Raises BadSettings.
+def choices(
+    config: Path | None, compared: Compared, used: Callable[[str], Choice] = lambda name: Choice(), *, strict: bool = False
+) -> Callable[[str], Choice]:
+    """What to compare for a workload: the command line over the configuration over what is used over defaults.
 
-    Strict: a workload that is not configured is a mistake. Otherwise it is one of the past, and gets the defaults.
+    Raises BadSettings. Strict: a workload that is not configured is a mistake. Otherwise it is one of the past.
     """
     settings = None if config is None else config_file.load(config).settings
 
@@ -211,81 +206,10 @@ def choices(config: Path | None, compared: Compared, *, strict: bool = False) ->
         if strict and settings is not None and workload not in settings.workloads:
             names = ", ".join(settings.workloads)
             raise BadSettings(f"{config} has no workload {workload!r}; name one of {names} with --workload")
-        base = Choice() if settings is None else configured_choice(settings, workload)
+        base = used(workload)
+        if settings is not None and workload in settings.workloads:
+            base = configured_choice(settings, workload, base)
         choice = overlaid(base, compared)
-        return msgspec.structs.replace(choice, price=None) if compared.rent else choice
+        return msgspec.structs.replace(choice, price=None, chosen=choice.chosen - {"price"}) if compared.rent else choice
 
     return choice_of
-
-
-_Overlaid = TypeVar("_Overlaid", Choice, PlanTerms)
-
-
-def overlaid(base: _Overlaid, *layers: object) -> _Overlaid:
-    """The base with every field that a layer sets; later layers win. What was set is remembered in `chosen`."""
-    stated: dict[str, Any] = {}
-    for layer in layers:
-        values = msgspec.structs.asdict(layer) if isinstance(layer, msgspec.Struct) else vars(layer)
-        stated |= {n: v for n, v in values.items() if n in base.__struct_fields__ and v not in (None, ())}
-    return msgspec.structs.replace(base, **stated, chosen=base.chosen | stated.keys())
-
-
-def write_page(path: Path, made: Plan) -> None:
-    """The plan as one self-contained page. Raises BadSettings where the file cannot be written."""
-    try:
-        path.write_text(render_html(made), encoding="utf-8")
-    except OSError as error:
-        raise BadSettings(f"cannot write {path}: {error.strerror}; give a file in an existing folder") from None
-
-
-def show_plan(made: Plan, console: Console) -> None:
-    """The plan as a report one can read aloud; its assumptions are a table of their own."""
-    for workload in made.workloads:
-        console.print(f"\n[bold]{workload.name}[/bold]: {answer(workload)}", soft_wrap=True)
-        console.print(_costs(workload))
-        _show_facts(workload, console)
-    if len(made.workloads) > 1:
-        console.print(f"\n[bold]Together[/bold]: {summary(made)}", soft_wrap=True)
-    if line := breach(made):
-        console.print(line, soft_wrap=True)
-    for warning in [*(f"{w.name}: {text}" for w in made.workloads for text in w.warnings), *made.warnings]:
-        console.print(f"Note: {warning}", soft_wrap=True)
-
-
-def _costs(workload: WorkloadPlan) -> Table:
-    table = Table("a month")
-    for column in ("replicas", "machines and people", "API", "total", "80% of draws", "work owned", "replicas busy"):
-        table.add_column(column, justify="right")
-    allowed = "" if workload.rent_allowed else " (not allowed)"
-    drawn, rented = workload.uncertainty, money(workload.rented_nanousd_month)
-    title = f"rent all: {workload.rented_model}{allowed}"
-    table.add_row(title, "0", "-", rented, rented, money_range(drawn.rented_nanousd_month), "0%", "-")
-    for title, point, interval in (
-        ("cheapest mix", workload.best, drawn.best_nanousd_month),
-        (f"own all: {workload.owned_model}", workload.own, drawn.owned_nanousd_month),
-    ):
-        costs = (point.fixed_nanousd_month, point.rented_nanousd_month, point.total_nanousd_month)
-        shares = (percent(point.owned_share), f"{point.utilisation:.0%}" if point.replicas else "-")
-        table.add_row(title, f"{point.replicas:,}", *map(money, costs), money_range(interval), *shares)
-    for other in workload.hosted:
-        title = f"hosted open model: {other.provider}/{other.model}"
-        table.add_row(title, "0", "-", *[money(other.rented_nanousd_month)] * 2, "-", "0%", "-")
-    return table
-
-
-def _show_facts(workload: WorkloadPlan, console: Console) -> None:
-    seen = workload.traffic
-    console.print(
-        f"Traffic: {tokens(seen.tokens_per_day)} tokens a day, {seen.input_share:.1%} input, {seen.sensitive_share:.1%} of "
-        f"requests sensitive; peak over mean {seen.peak_to_mean_10s:.1f} in 10 s, {seen.peak_to_mean_60s:.1f} in 60 s.",
-        soft_wrap=True,
-    )
-    for line in [*crossings(workload), *outlook(workload)]:
-        console.print(line, soft_wrap=True)
-
-
-def _assumptions(rows: list[Assumption]) -> Table:
-    table = Table("assumption", "value", "range", "source", "where from", "date", title="Worked out from", title_justify="left")
-    for row in dict.fromkeys(rows):
-        table.add_row(row.name, f"{row.value} {row.unit}".strip(), row.range, row.source, row.origin, row.date)
-    return table

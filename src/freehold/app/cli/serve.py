@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from freehold.app import config_file, server
 from freehold.app.cli.output import notes
+from freehold.app.ledgers import configured_ledger
 from freehold.app.logs import configure_logs
 from freehold.serve.access.keys import digest, new_key
 
@@ -27,12 +28,12 @@ def serve(*, config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yam
     """
     configure_logs(as_json=json)
     file = config_file.load(config)
-    admin = file.settings.admin
+    admin, ledger = file.settings.admin, configured_ledger(file)
     bootstrap = None if admin.key_sha256 else new_key()
 
     def ready() -> None:
         notes.print(f"Freehold serves http://{file.settings.listen}/v1", soft_wrap=True)
-        notes.print(f"Dashboard http://{admin.listen}/  ledger {server.ledger_file(file)}", soft_wrap=True)
+        notes.print(f"Dashboard http://{admin.listen}/  ledger {ledger}", soft_wrap=True)
         if bootstrap:
             notes.print(f"Admin key, shown once, for this run only: {bootstrap}", soft_wrap=True)
 

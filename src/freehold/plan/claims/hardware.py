@@ -8,10 +8,10 @@ import msgspec
 
 from freehold.catalog.facts import Facts, Gpu
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity import USABLE_MEMORY, WEIGHT_BYTES, Precision
 from freehold.plan.claims.kinds import FLOP_PER_PARAMETER, SECONDS_PER_DAY, TERA
 from freehold.plan.claims.quantities import Gigabytes, Machines, Parameters, Quantity, Share, Tflops, exactly
 from freehold.plan.claims.texts import parse
+from freehold.plan.owning.capacity import USABLE_MEMORY, WEIGHT_BYTES, Precision
 
 
 class RatingText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from freehold.plan.traffic import DAY_S, TrafficRow
+from freehold.plan.demand.traffic import DAY_S, TrafficRow
 
 # Between the mean requests of Azure's 2023 traces: 1,366 tokens in chat, 2,076 in code (Patel et al., "Splitwise", ISCA 2024).
 UNCOUNTED_REQUEST_TOKENS = 2_000

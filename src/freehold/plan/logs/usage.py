@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from freehold.plan.traffic import MAX_REQUEST_TOKENS
+from freehold.plan.demand.traffic import MAX_REQUEST_TOKENS
 
 Record: TypeAlias = Mapping[str, Any]
 

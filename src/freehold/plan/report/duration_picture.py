@@ -1,9 +1,9 @@
 """The load-duration curve: for which share of the time how many replicas are needed, the owned base shaded, the peak hatched."""
 
-from freehold.plan.plan import WorkloadPlan
+from freehold.plan.amounts import percent
+from freehold.plan.document import WorkloadPlan
 from freehold.plan.report import svg
 from freehold.plan.report.svg import Frame
-from freehold.plan.wording import percent
 
 
 def duration_picture(workload: WorkloadPlan, number: int) -> str:

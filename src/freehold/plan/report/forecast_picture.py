@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from freehold.core.money import NANO
-from freehold.plan.forecast import Breach, Forecast
+from freehold.plan.amounts import tokens
+from freehold.plan.outlook.forecast import Breach, Forecast
 from freehold.plan.report import svg
 from freehold.plan.report.svg import Frame
-from freehold.plan.wording import tokens
 
 _WIDE, _NARROW = "#dde3e9", "#b4bcc6"
 _MOST_TIMES = 3.0  # renting is drawn while it is at most so many times what the bands reach
@@ -31,8 +31,8 @@ def year_picture(name: str, forecast: Forecast, breach: Breach | None) -> str:
     shown = [top, *(cost for _, cost in rented if with_rent), *([budget] if budget and budget <= _MOST_TIMES * top else [])]
     frame = Frame(float(points[-1].months_ahead), 1.08 * max(1.0, *shown))
     body = [
-        _band(frame, wide, _WIDE),
-        _band(frame, narrow, _NARROW),
+        svg.area(frame, wide, _WIDE),
+        svg.area(frame, narrow, _NARROW),
         frame.axes("months ahead", "dollars a month", lambda month: f"{month:g}", lambda usd: f"${usd:,.0f}"),
         svg.line(((frame.x(at), frame.y(cost)) for at, cost in planned), svg.INK),
         svg.line(((frame.x(at), frame.y(cost)) for at, cost in rented), svg.RENTED, width=2.4, dash="2 3") if with_rent else "",
@@ -48,20 +48,12 @@ def week_picture(name: str, forecast: Forecast) -> str:
     days = [(hour / 24, point) for hour, point in enumerate(forecast.week)]
     frame = Frame(7.0, 1.08 * max(1.0, *(point.p90 for _, point in days)))
     body = [
-        _band(frame, [(day, point.p10, point.p90) for day, point in days], _NARROW),
+        svg.area(frame, [(day, point.p10, point.p90) for day, point in days], _NARROW),
         frame.axes("days ahead", "tokens an hour", lambda day: f"{day:g}", tokens),
         svg.line(((frame.x(day), frame.y(point.point)) for day, point in days), svg.INK, width=1.6),
         _legend([("expected", svg.INK, 1.6, ""), ("80 %", _NARROW, 10, "")]),
     ]
     return svg.picture(f"The coming week: {name}", "Tokens by the hour with the 80 % band.", "".join(body))
-
-
-def _band(frame: Frame, points: Sequence[tuple[float, float, float]], colour: str) -> str:
-    """The area between low and high."""
-    places = [(frame.x(at), frame.y(high)) for at, _, high in points]
-    places += [(frame.x(at), frame.y(low)) for at, low, _ in reversed(points)]
-    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    return f'<polygon points="{joined}" fill="{colour}"/>'
 
 
 def _budget(frame: Frame, budget: float) -> str:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from freehold.core.money import NANO
+from freehold.plan.outlook.uncertainty import Swing, Uncertainty
 from freehold.plan.report import svg
-from freehold.plan.uncertainty import Swing, Uncertainty
 from freehold.plan.wording import input_name, input_value
 
 _LEFT, _RIGHT = 150, 620

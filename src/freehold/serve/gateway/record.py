@@ -1,13 +1,13 @@
 """The entry while it is being written: opened with the request, filled in by each step, ended once."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from freehold.core.decision import Candidate
 from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome
 from freehold.core.ids import request_id
 from freehold.core.request import Ask, Request
-from freehold.serve.gateway.billing import bill
+from freehold.serve.gateway.billing import bill, compare
 from freehold.serve.gateway.clock import Clock
 from freehold.serve.gateway.policy import Policy
 
@@ -57,13 +57,14 @@ class Record:
     def begin_attempt(self, candidate: Candidate) -> Attempt:
         """A new attempt, at whose target the request now is, with the price that holds there today."""
         target, entry = candidate.target, self.entry
-        price = self.policy.price(target, datetime.fromtimestamp(self.received_at, UTC).date())
+        price = self.policy.price(target, self._day())
         attempt = Attempt(
             target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s(),
             price=price,
         )  # fmt: skip
         entry.attempts.append(attempt)
         entry.target, entry.model, entry.basis = target.name, target.model, target.kind
+        entry.lab, entry.marginal_nanousd = target.lab, None if target.rented else 0  # a machine's hour costs what it costs
         entry.reason, entry.spilled = candidate.reason, candidate.spill
         self._text_bytes = self._content_events = 0
         return attempt
@@ -94,6 +95,11 @@ class Record:
         entry.outcome, entry.status, entry.error_code, entry.total_s = outcome, status, error_code, self.elapsed_s()
         entry.cost_nanousd = sum(attempt.cost_nanousd for attempt in entry.attempts)
         entry.usage = entry.attempts[-1].usage if entry.attempts else None
+        compare(entry, self.policy, self._day())
+
+    def _day(self) -> date:
+        """Whose prices hold: the day it was received, in UTC."""
+        return datetime.fromtimestamp(self.received_at, UTC).date()
 
     def overhead_s(self) -> float:
         """Time spent here rather than at targets, up to the first token."""

@@ -1,11 +1,13 @@
 """Settled entries as Prometheus series. Labels are bounded by the configuration: never a user, key or prompt."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from freehold.core.entry import Entry
+from freehold.plan.signals.signals import Signal
 
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 
@@ -31,6 +33,11 @@ class PrometheusSink:
         self._in_flight = gauge("inflight", "Requests being served.")
         self._up = gauge("target_up", "1 unless the target is cooling down.", ("target",))
         self._failures = gauge("observer_failures", "Times an optional observer failed since start.")
+        which = ("workload", "signal")
+        self._signal_state = gauge("signal_state", "1 while a signal of the build threshold is on.", which)
+        self._signal_value = gauge("signal_value", "Its value in its own unit; NaN where there is too little to measure.", which)
+        self._failed_looks = counter("signal_failures_total", "Times the signals could not be judged.")
+        self._events = counter("webhook_events_total", "Changes of signals for the webhook, sent or lost.", ("outcome",))
 
     def __call__(self, entry: Entry) -> None:
         """Count one settled entry."""
@@ -47,6 +54,22 @@ class PrometheusSink:
             if attempt.usage is not None:
                 self._tokens.labels(attempt.target, "input").inc(attempt.usage.input_tokens)
                 self._tokens.labels(attempt.target, "output").inc(attempt.usage.output_tokens)
+
+    def show_signals(self, signals: Iterable[Signal]) -> None:
+        """Put these in place of the signals before."""
+        self._signal_state.clear()
+        self._signal_value.clear()
+        for signal in signals:
+            self._signal_state.labels(signal.workload, signal.name).set(signal.state == "on")
+            self._signal_value.labels(signal.workload, signal.name).set(math.nan if signal.value is None else signal.value)
+
+    def count_failed_look(self) -> None:
+        """The signals could not be judged this time."""
+        self._failed_looks.inc()
+
+    def count_event(self, outcome: str) -> None:
+        """What became of a webhook's event."""
+        self._events.labels(outcome).inc()
 
     def render(self, in_flight: int, observer_failures: int, up: Mapping[str, bool]) -> bytes:
         """The exposition text, with the live values of this moment."""

@@ -1,17 +1,15 @@
-"""The ledger in one SQLite file (WAL, fsync on every commit): entries, their attempts, and the price cards they refer to."""
+"""The ledger in one SQLite file (WAL, fsync on every commit): entries, their attempts, and the price cards they refer to.
 
-import hashlib
+The tables that others fill are made here too: imported use, and the machines that stood behind owned targets.
+"""
+
 import sqlite3
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-import msgspec
-
-from freehold.core.entry import Attempt, Entry
+from freehold.core.entry import Entry
 from freehold.core.errors import BadSettings, LedgerUnavailable
-from freehold.core.price import PriceCard
-from freehold.core.usage import Usage
+from freehold.serve.stores.entry_rows import ATTEMPT_COLUMNS, ENTRY_COLUMNS, attempt_row, entry_row, price_id, price_row
 
 APPLICATION_ID = 0x46524548  # "FREH": tells our file from any other SQLite file
 
@@ -42,11 +40,22 @@ _MIGRATIONS = (
         requests INTEGER, input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
         cost_nanousd INTEGER, PRIMARY KEY (source, line, part)) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE entries ADD COLUMN marginal_nanousd INTEGER;
+    ALTER TABLE entries ADD COLUMN shadow_nanousd INTEGER;
+    ALTER TABLE entries ADD COLUMN shadow_at TEXT;
+    ALTER TABLE entries ADD COLUMN lab INTEGER;
+    CREATE INDEX entries_over_an_hour ON entries (received_at) WHERE total_s > 3600;
+    CREATE TABLE machine_spans (id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, model TEXT NOT NULL,
+        began_at REAL NOT NULL, seen_until REAL NOT NULL, price_nanousd_h INTEGER NOT NULL, slots INTEGER, gpu TEXT NOT NULL,
+        gpu_count INTEGER NOT NULL, provider TEXT NOT NULL, hire_plan TEXT NOT NULL, price_source TEXT NOT NULL,
+        price_date TEXT NOT NULL, lab INTEGER NOT NULL) STRICT;
+    """,
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"
-_INSERT_ENTRY = "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_INSERT_ATTEMPT = "INSERT INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_INSERT_ENTRY = f"INSERT INTO entries VALUES ({', '.join('?' * len(ENTRY_COLUMNS))})"  # noqa: S608 (fixed text)
+_INSERT_ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"  # noqa: S608 (fixed text)
 _CHECKED_UP_TO_BYTES = 256 * 1024 * 1024  # a full check reads the whole file: seconds a gigabyte
 
 
@@ -83,13 +92,13 @@ class SqliteStore:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """All entries in one fsynced transaction, or none. Raises LedgerUnavailable."""
-        cards = {_price_id(a.price): a.price for e in entries for a in e.attempts if a.price is not None}
+        cards = {price_id(a.price): a.price for e in entries for a in e.attempts if a.price is not None}
         fresh = [(ident, card) for ident, card in cards.items() if ident not in self._known_prices]
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(_INSERT_PRICE, [_price_row(i, c) for i, c in fresh])
-            self._db.executemany(_INSERT_ENTRY, [_entry_row(e) for e in entries])
-            attempts = [_attempt_row(e.id, n, a) for e in entries for n, a in enumerate(e.attempts)]
+            self._db.executemany(_INSERT_PRICE, [price_row(i, c) for i, c in fresh])
+            self._db.executemany(_INSERT_ENTRY, [entry_row(e) for e in entries])
+            attempts = [attempt_row(e.id, n, a) for e in entries for n, a in enumerate(e.attempts)]
             self._db.executemany(_INSERT_ATTEMPT, attempts)
             self._db.execute("COMMIT")
         except BaseException as error:  # a transaction left open would take the next one with it
@@ -113,36 +122,3 @@ class SqliteStore:
     def _roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-
-
-def _buckets(usage: Usage | None) -> tuple[int | str | None, ...]:
-    """Disjoint token buckets and who counted; an unreported detail is NULL, and its tokens stay in the bucket it is part of."""
-    if usage is None:
-        return (None,) * 6
-    return usage.uncached, usage.cache_read, usage.cache_write, usage.answer, usage.reasoning, usage.source
-
-
-def _entry_row(e: Entry) -> tuple[object, ...]:
-    regions = None if e.regions is None else ",".join(e.regions)
-    removed = msgspec.json.encode(e.removed).decode() if e.removed else None
-    return (
-        e.id, e.received_at, e.stands_for, e.workload, e.key, e.data_class, regions, e.asked_model, e.dialect, e.stream,
-        e.policy, e.outcome, e.status, e.error_code, e.reason, removed, e.spilled, e.target, e.model, e.basis,
-        *_buckets(e.usage), e.cost_nanousd, e.ttft_s, e.total_s,
-    )  # fmt: skip
-
-
-def _attempt_row(entry_id: str, n: int, a: Attempt) -> tuple[object, ...]:
-    return (
-        entry_id, n, a.target, a.model, a.kind, a.reason, a.started_s, a.first_token_s, a.ended_s, a.outcome, a.status,
-        a.detail, *_buckets(a.usage), a.raw_usage, a.cost_nanousd, None if a.price is None else _price_id(a.price),
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=1024)
-def _price_id(card: PriceCard) -> str:
-    return hashlib.sha256(msgspec.json.encode(card)).hexdigest()[:16]
-
-
-def _price_row(ident: str, card: PriceCard) -> tuple[str, ...]:
-    return ident, card.provider, card.model, card.valid_from, card.source, msgspec.json.encode(card).decode()

@@ -13,8 +13,10 @@ from freehold.app import config_file
 from freehold.app.cli.demo.children import Children
 from freehold.app.cli.demo.story import Story
 from freehold.app.cli.demo.world import SLOTS, World, build_world
-from freehold.app.cli.plan import Compared, choices
+from freehold.app.cli.plan import choices
+from freehold.app.cli.plan_flags import Compared
 from freehold.app.policy import build_policy
+from freehold.app.spending import spending
 from freehold.app.verdicts import violations
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
@@ -23,11 +25,13 @@ from freehold.lab.mix import parse_mix
 from freehold.lab.replay import ReplayOptions, replay
 from freehold.lab.report import ReplayReport
 from freehold.lab.traces import open_trace, window
-from freehold.plan.inputs import PlanTerms
-from freehold.plan.quote import Quotes, plan_from_rows
+from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.quote import Quotes, plan_from_requests
 from freehold.serve.stores.sqlite_reader import SqliteReader
 
 _MIX = "ticket-triage=20:confidential:tickets,assistant=55:internal,reports=25:public"
+
+_ALL = 1_000_000
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -101,11 +105,12 @@ async def _start(children: Children, world: World, options: DemoOptions) -> None
 def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]:
     """What the ledger says, held against what the clients got."""
     reader = SqliteReader(world.ledger)
-    slices = reader.slices()
+    spent = spending(world.ledger)
+    slices = spent.slices
     policy = build_policy(config_file.load(world.config), story.today)
     broken = violations(reader.seen(), policy.targets)
     quotes = Quotes(load_facts(), PriceBook(), story.today)
-    plan = plan_from_rows(reader.traffic(), choices(world.config, Compared()), quotes, PlanTerms())
+    plan = plan_from_requests(reader.columns(), choices(world.config, Compared()), quotes, PlanTerms())
     page = Path(world.folder / "plan.html")
     by_target: Counter[str] = Counter()
     by_workload: dict[str, dict[str, int]] = {}
@@ -126,7 +131,7 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
         "lab_targets": [target.name for target in policy.targets.values() if target.lab],
         "plan": plan,
     }
-    story.told(report, slices, reader.recent(2000), figures, page)
+    story.told(report, spent, reader.recent(_ALL), figures, page)
     return figures
 
 

@@ -13,10 +13,10 @@ from rich.table import Table
 from freehold.app.cli.demo.world import World
 from freehold.app.cli.ledger import slices_table
 from freehold.app.cli.output import notes, out
-from freehold.app.cli.plan import show_plan, write_page
+from freehold.app.cli.plan_report import show_plan, write_page
 from freehold.app.cli.replay import progress_bar
+from freehold.app.spending import Spending
 from freehold.lab.report import Progress, ReplayReport
-from freehold.serve.stores.sqlite_reader import Slice
 
 _WHY_LENGTH = 90
 
@@ -47,7 +47,7 @@ class Story:
     def told(
         self,
         report: ReplayReport,
-        slices: Sequence[Slice],
+        spent: Spending,
         recent: Sequence[Mapping[str, Any]],
         figures: Mapping[str, Any],
         page: Path,
@@ -55,7 +55,7 @@ class Story:
         """After the replay: the ledger, the reasons, the plan."""
         write_page(page, figures["plan"])
         self._out.rule("Where each workload went, from the ledger")
-        self._out.print(slices_table(list(slices)))
+        self._out.print(slices_table(spent.slices, spent.machines))
         if figures["lab_targets"]:
             names = " and ".join(figures["lab_targets"])
             self._out.print(
@@ -69,12 +69,12 @@ class Story:
             f"tickets labelled right: {report.tickets_right} of {report.tickets_total} (the model knows these phrases only)"
         )
         self._out.rule("The plan, from that ledger")
-        show_plan(figures["plan"], self._out)
+        show_plan(figures["plan"], self._out, brief=True)
         self._out.print(
             "Note: the lab engine has 16 slots, so that this short replay spills; the plan counts with what a real L40S is "
             "expected to carry."
         )
-        self._out.print(f"The same with pictures, and every assumption with its source: {page}", soft_wrap=True)
+        self._out.print(f"The checklist behind each answer, pictures, every assumption with its source: {page}", soft_wrap=True)
 
     def serving(self, world: World) -> None:
         """While it keeps serving."""
@@ -95,7 +95,7 @@ def _why(recent: Sequence[Mapping[str, Any]]) -> Table:
     for row in recent:
         reason = "".join("#" if letter.isdigit() else letter for letter in str(row["reason"] or ""))
         reasons[str(row["workload"]), str(row["target"] or "none"), reason.replace("##", "#")] += 1
-    table = Table("workload", "went to", "because", "requests", title="Why, over the newest entries (# stands for a number)")
+    table = Table("workload", "went to", "because", "requests", title="Why, over all entries (# stands for a number)")
     for (workload, target, reason), count in sorted(reasons.items(), key=lambda item: (item[0][0], -item[1]))[:12]:
         table.add_row(workload, target, reason[:_WHY_LENGTH], str(count))
     return table

@@ -1,0 +1,1 @@
+"""What is asked for: requests as columns, traces, hours of the day and week."""

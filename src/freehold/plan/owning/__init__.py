@@ -1,0 +1,1 @@
+"""What owned replicas cost and carry: terms, machines, people, a first-cut pace."""

@@ -1,0 +1,1 @@
+"""What an API bill will say, request by request."""

@@ -1,0 +1,1 @@
+"""The signals of the build threshold, from counts to on or off."""

@@ -1,0 +1,1 @@
+"""The checklist, question by question, and the one verdict it gives."""

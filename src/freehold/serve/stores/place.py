@@ -1,0 +1,56 @@
+"""Where a ledger is: a file of SQLite's, or a schema of a PostgreSQL database; and what a database can say against it."""
+
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from freehold.core.errors import BadSettings
+from freehold.core.target import Secret
+
+SCHEMES = ("postgresql://", "postgres://")
+
+
+class StoreError(Exception):
+    """What the database said, in one line. `duplicate`: a row with that key is there already."""
+
+    def __init__(self, message: str, *, duplicate: bool = False) -> None:
+        super().__init__(message)
+        self.duplicate = duplicate
+
+
+class PostgresPlace(msgspec.Struct, frozen=True):
+    """A database, by a URL as libpq takes it. As text it is shown without its password."""
+
+    url: Secret
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.url.reveal())
+        user, at, hosts = parts.netloc.rpartition("@")
+        return f"{parts.scheme}://{user.partition(':')[0]}{at}{hosts}{parts.path}"
+
+    def masked(self, text: str) -> str:
+        """A message in one line that does not hold the password, whoever wrote it."""
+        user, _, _ = urlsplit(self.url.reveal()).netloc.rpartition("@")
+        password = user.partition(":")[2]
+        for secret in {self.url.reveal(), password, unquote(password)} - {""}:
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
+
+
+LedgerPlace: TypeAlias = Path | PostgresPlace
+
+
+def postgres_place(url: Secret) -> PostgresPlace:
+    """Raises BadSettings where that is no URL; it is not repeated, because it may hold a password."""
+    wrong = BadSettings("that is no address of PostgreSQL; use postgresql://user@host:5432/database")
+    if not url.reveal().startswith(SCHEMES):
+        raise wrong
+    try:
+        parts = urlsplit(url.reveal())
+    except ValueError:
+        raise wrong from None
+    if parts.fragment or any(character.isspace() for character in url.reveal()):
+        raise wrong
+    return PostgresPlace(url)
