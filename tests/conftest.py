@@ -1,10 +1,16 @@
-"""One profile for every property test: this may run on a busy machine, so slowness is no failure; seeds are printed."""
+"""One profile for every property test: this may run on a busy machine, so slowness is no failure; seeds are printed.
 
+And the servers that tests of several rooms share, started when first asked for.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from postgres_cluster import Cluster
+from services import REQUIRED, NotHere
 
 settings.register_profile("freehold", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("freehold")
@@ -15,3 +21,16 @@ def logs_of_its_own() -> Iterator[None]:
     """A command that a test runs in this process sets logging up on a stream that is closed with the test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server. Where none can be had its tests are skipped, unless the services are required."""
+    try:
+        started = Cluster()
+    except NotHere as problem:
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(str(problem))
+        pytest.skip(str(problem))
+    with started as running:
+        yield running

@@ -43,7 +43,8 @@ def test_it_works_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     printed = capsys.readouterr()
     assert "seed-saas: Rent: groq/llama-3.1-8b-instant serves the same model for $17.95 a month" in printed.out
-    # One aws L40S: 1.861 x 730 = $1,358.53, $100 for the platform, 2 x 8 GB x $0.08 for storage, $4,166.67 for a quarter of a person.
+    # One aws L40S: 1.861 x 730 = $1,358.53, $100 for the platform, 2 x 8 GB x $0.08 for storage, $4,166.67 for a quarter of a
+    # person.
     assert "$5,626" in printed.out
     assert "shipped example" in printed.err
 

@@ -93,6 +93,9 @@ def crossings(workload: WorkloadPlan) -> list[str]:
     ):
         pays = "never pays" if volume is None else f"pays from {tokens(volume)} tokens a day"
         lines.append(f"{what} {pays}{_volume_range(drawn) if what == 'Owning some' else ''}: {reason}.")
+    if crossing.smoothed_tokens_per_day is not None:
+        smoothed = tokens(crossing.smoothed_tokens_per_day)
+        lines.append(f"If the growth came from users independent of each other, bursts would smooth out: from {smoothed} on.")
     for other in workload.rented:
         if not other.peak:
             first = other.first_tokens_per_day

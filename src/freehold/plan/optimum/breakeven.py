@@ -7,15 +7,21 @@ import numpy as np
 
 from freehold.core.money import MILLION, show
 from freehold.plan.optimum.hybrid import Market
+from freehold.plan.optimum.superposition import smoothed_first_scale
 
 _MACHINES = np.arange(1, 10_001)
 _DOUBLINGS = 60
 
 
 class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens a day from which owning some (`first`) and owning all (`all`) is cheaper than renting all; None with a reason."""
+    """Tokens a day from which owning some (`first`) and owning all (`all`) is cheaper than renting all; None with a reason.
+
+    `smoothed`: owning some, if the growth up to there came from users independent of each other; None where owning pays today
+    already, or not even then.
+    """
 
     first_tokens_per_day: float | None
+    smoothed_tokens_per_day: float | None
     all_tokens_per_day: float | None
     first_reason: str
     all_reason: str
@@ -35,13 +41,19 @@ def break_even(market: Market, tokens_per_day: float) -> BreakEven:
     """Both volumes, at the measured mix and dispersion. Where sensitive work exists, owning is no question of volume."""
     if market.load.peak_sensitive_s > 0:
         why = "sensitive requests may not be rented, so they are owned at any volume"
-        return BreakEven(first_tokens_per_day=None, all_tokens_per_day=None, first_reason=why, all_reason=why)
+        return BreakEven(
+            first_tokens_per_day=None, smoothed_tokens_per_day=None, all_tokens_per_day=None, first_reason=why, all_reason=why
+        )
     first, whole = _first_scale(market), _all_scale(market)
     if first is not None and whole is not None:
         first = min(first, whole)
+    smoothed = None if first is not None and first <= 1 else smoothed_first_scale(market)
+    if smoothed is not None and first is not None:
+        smoothed = min(smoothed, first)
     busiest, at_peak = _best_use(market), _use_at_peak(market)
     return BreakEven(
         first_tokens_per_day=None if first is None else first * tokens_per_day,
+        smoothed_tokens_per_day=None if smoothed is None else smoothed * tokens_per_day,
         all_tokens_per_day=None if whole is None else whole * tokens_per_day,
         first_reason=(
             f"at best, {_unit_prices(market, tokens_per_day, busiest)}"

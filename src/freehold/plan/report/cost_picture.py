@@ -13,7 +13,7 @@ _AREA = "#dde3e9"
 # Other candidates: thin lines told apart by their dashes, so that they are in grey, too.
 _DASHES = ("1 0", "6 3", "2 2", "9 3 2 3")
 _ROW, _FIRST_ROW = 19, 392
-_LETTERS = 66
+_LETTERS = 60
 
 
 def cost_picture(workload: WorkloadPlan, number: int) -> str:
