@@ -19,9 +19,11 @@ demo: .venv/.installed  ## The main job on this machine: engine, gateway, real t
 	@$(BIN)/freehold demo $(ARGS)
 
 test: .venv/.installed  ## The suite a person runs before every commit
+	@$(BIN)/python tests/services.py
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-long: .venv/.installed  ## The tests that take minutes: kill -9 under load, long searches
+	@$(BIN)/python tests/services.py
 	@$(BIN)/python -m pytest -m long $(ARGS)
 
 check: .venv/.installed  ## Format, lint, types, layers, shape

@@ -1,7 +1,6 @@
 """A small ledger with something of everything that can stand in a bill: tiers, fees, failovers, stand-ins, machines, imports."""
 
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +14,8 @@ from freehold.core.usage import Usage
 from freehold.plan.logs.usage import LoggedUsage
 from freehold.rules.price import cost_nanousd
 from freehold.serve.stores.imported import ImportedRow, ImportStore
-from freehold.serve.stores.sqlite import SqliteStore
+from freehold.serve.stores.opening import open_store
+from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.sqlite_machines import SqliteMachines
 
 NOON = 1_795_003_200
@@ -65,20 +65,20 @@ def owned(at: float, seconds: float, used: Usage, **fields: Any) -> Entry:
     return asked(at, attempt, total_s=seconds, **fields)
 
 
-def write(path: Path, *entries: Entry) -> None:
-    with closing(SqliteStore(path)) as store:
+def write(place: LedgerPlace, *entries: Entry) -> None:
+    with closing(open_store(place)) as store:
         store.write(entries)
 
 
-def stood(path: Path, began: float, until: float, *machines: OwnedMachine) -> None:
+def stood(place: LedgerPlace, began: float, until: float, *machines: OwnedMachine) -> None:
     """These machines were there from then till then."""
-    seen = SqliteMachines(path)
+    seen = SqliteMachines(place)
     seen.seen(machines, began)
     seen.seen(machines, until)
 
 
-def imported(path: Path, *used: LoggedUsage, workload: str = "old") -> None:
-    with closing(ImportStore(path)) as store:
+def imported(place: LedgerPlace, *used: LoggedUsage, workload: str = "old") -> None:
+    with closing(ImportStore(place)) as store:
         source = store.begin("00", "spend.json", "")
         rows = [ImportedRow(n, 0, workload, "internal", each) for n, each in enumerate(used, 1)]
         store.add(source, rows, finished=True)
@@ -92,8 +92,8 @@ def logged(at: float, **fields: Any) -> LoggedUsage:
     return LoggedUsage(**usual | fields)
 
 
-def fill(path: Path) -> None:
-    """Something of everything, in four hours from noon on."""
+def fill(*places: LedgerPlace) -> None:
+    """Something of everything, in four hours from noon on; the same in each of them."""
     rented = [
         asked(NOON + 1, tried(usage(300, read=33, answer=41, reasoning=7)), key="app", workload="triage"),
         asked(NOON + 2, tried(usage(77, write=5, answer=1)), key="web", workload="triage"),
@@ -110,13 +110,14 @@ def fill(path: Path) -> None:
         owned(NOON + 20, 500, usage(30, answer=20), key="web", workload="triage"),
         owned(NOON + 2 * HOUR + 5, 60, usage(10, answer=5), key="app", workload="other"),
     ]
-    write(path, *sorted([*rented, *machines], key=lambda e: e.id))
-    stood(path, NOON, NOON + 2.5 * HOUR, BOX)
-    stood(path, NOON, NOON + HOUR, LAB_BOX)
-    imported(
-        path,
-        logged(NOON - 86_400),
-        logged(NOON - 86_399, cost_nanousd=None),
-        logged(NOON - 86_400, bucket_s=86_400.0, requests=None, cache_read=100),
-        logged(NOON - 80_000, bucket_s=60.0, provider=None, model=None, output_tokens=0, cache_read=0, cost_nanousd=1),
-    )
+    for place in places:
+        write(place, *sorted([*rented, *machines], key=lambda e: e.id))
+        stood(place, NOON, NOON + 2.5 * HOUR, BOX)
+        stood(place, NOON, NOON + HOUR, LAB_BOX)
+        imported(
+            place,
+            logged(NOON - 86_400),
+            logged(NOON - 86_399, cost_nanousd=None),
+            logged(NOON - 86_400, bucket_s=86_400.0, requests=None, cache_read=100),
+            logged(NOON - 80_000, bucket_s=60.0, provider=None, model=None, output_tokens=0, cache_read=0, cost_nanousd=1),
+        )

@@ -45,7 +45,7 @@ class Cluster:
                 os.chown(file, _owner().pw_uid, _owner().pw_gid)
         subprocess.run(
             [*_as_owner(), self._bin / "initdb", "-D", self._folder / "data", "-U", USER, "-A", "scram-sha-256",
-             "--pwfile", word, "-E", "UTF8", "--no-locale", "--no-sync"],
+             "--pwfile", word, "-E", "UTF8", "--locale-provider=icu", "--icu-locale=en", "--locale=C", "--no-sync"],
             cwd=self._folder, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -84,8 +84,8 @@ class Cluster:
         self._process = None
 
     @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stopped while inside, and started again behind it."""
+    def away(self) -> Iterator[None]:
+        """Gone while inside, without a word to its clients, and back behind it."""
         self.stop(at_once=True)
         try:
             yield

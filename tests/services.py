@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 REQUIRED = "FREEHOLD_REQUIRE_SERVICES"  # set to 1 where a missing server is a failure, as in continuous integration
+_OLDEST = 15
 _DEBIAN = Path("/usr/lib/postgresql")
 _NO_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
 _APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold")
@@ -28,9 +29,9 @@ def postgres_binaries() -> Path:
 
 
 def _found() -> Path | None:
-    versions = sorted(_DEBIAN.glob("*/bin/postgres"), key=lambda file: float(file.parts[-3]))
-    if versions:
-        return versions[-1].parent
+    versions = {float(file.parts[-3]): file.parent for file in _DEBIAN.glob("*/bin/postgres")}
+    if max(versions, default=0.0) >= _OLDEST:
+        return versions[max(versions)]
     on_path = shutil.which("postgres")  # elsewhere than on Debian
     return Path(on_path).resolve().parent if on_path and shutil.which("initdb") else None
 

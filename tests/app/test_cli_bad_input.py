@@ -119,7 +119,7 @@ def torn(path: Path) -> None:
     """A ledger with a hole in it, as a bad disk or a broken copy leaves it."""
     SqliteStore(path).close()
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+    path.write_bytes(whole[:-4096] + bytes(4096))
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ bounds: {{total_s: 120}}
 # name -> (what stands in the good file, what stands there instead, what the line says after the file's name)
 MISTAKES: dict[str, tuple[str, str, str]] = {
     "unknown field": ("    spill: true", "    spil: true", ":29: workloads.triage.spil: unknown field"),
-    "unknown section": ("bounds:", "limits:", ":30: limits: unknown field"),
+    "unknown section": ("bounds:", "borders:", ":30: borders: unknown field"),
     "wrong type": ("targets: [box, api]", "targets: box", ":27: workloads.triage.targets: Input should be a valid list"),
     "wrong number": ("total_s: 120", "total_s: -1", ":30: bounds.total_s: Input should be greater than 0"),
     "wrong version": ("version: 1", "version: 2", ":1: version: Input should be 1"),

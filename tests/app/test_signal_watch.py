@@ -42,7 +42,7 @@ MISTAKES = {
     "spend_usd_month: 0": "12: signals.spend_usd_month: Input should be greater than 0",
     "drift_ratio: 1": "12: signals.drift_ratio: Input should be greater than or equal to 1.05",
     "idle_below: 0.9": "12: signals.idle_below: Input should be less than or equal to 0.8",
-    "window_s: .inf": "10: signals.window_s: Input should be less than or equal to 2678400",
+    "window_s: .inf": "10: signals.window_s: Input should be a finite number",
     "rate_limit_share: 0.1": "12: signals.rate_limit_share: unknown field",
     "sensitive_class: secret": "12: signals.sensitive_class: unknown data class 'secret'; use one of",
     "webhook: {url: 'http://example.org/x', key: 'env:X'}": "12: signals.webhook.url: use https; plain http is for loopback only",

@@ -158,7 +158,8 @@ async def test_cancelling_returns_what_there_is() -> None:
             await asyncio.sleep(0.01)
     assert report.interrupted
     assert report.unfinished == report.sent > 0
-    assert tally["cancelled"] == report.sent
+    assert not tally["running"], "nothing goes on that nobody waits for"
+    assert 0 < tally["cancelled"] <= report.sent, "some had not arrived yet when they were given up"
 
 
 async def _nobody(run: Callable[[str], Coroutine[Any, Any, object]]) -> None:

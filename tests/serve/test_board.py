@@ -79,3 +79,13 @@ def test_what_we_sent_is_not_counted_twice_when_the_engine_reports_it(board: Boa
     board.leave("box")
     board.leave("box")
     assert (state(board).in_flight, state(board).foreign) == (0, 1), "ours have ended, whatever the last reading counted"
+
+
+def test_what_moved_is_another_target_and_attempts_under_way_still_leave(board: Board) -> None:
+    board.enter("box")
+    board.cool("box", 60)
+    board.read_load("box", Load(running=3, waiting=1))
+    board.forget("box")
+    assert state(board) == TargetState(in_flight=1)
+    board.leave("box")
+    assert state(board) == TargetState()

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
+import msgspec
 import pytest
 
-from freehold.core.data import DataClass, Handling
+from freehold.core.data import LABELS, DataClass, Demands, Handling, LabelRule
 from freehold.core.errors import BadRequest, Forbidden, FreeholdError, NotFound
 from freehold.core.request import Request
 from freehold.core.target import Target, Workload
@@ -101,6 +102,33 @@ def test_a_floor_only_rises(key: Key, declared: str | None, data_class: str, reg
     headers = {} if declared is None else {"x-freehold-data": declared}
     _, ask = classify(Request(dialect="openai_chat", model="triage", fields={}), key, headers, POLICY)
     assert (ask.handling.data_class.name, ask.handling.regions) == (data_class, regions)
+
+
+def test_labels_and_demands_of_all_parties_meet() -> None:
+    key = Key("k", "2" * 64, None, Handling(labels=frozenset({"pii"}), demands=Demands(retention_days=30)))
+    headers = {"x-freehold-data": "public; label=phi; retention-days=7; not-provider=openai"}
+    policy = msgspec.structs.replace(
+        POLICY, labels={**LABELS, "phi": LabelRule(data_class=DataClass.confidential)}, providers=frozenset({"openai"})
+    )
+    _, ask = classify(Request(dialect="openai_chat", model="triage", fields={}), key, headers, policy)
+    assert ask.handling.data_class is DataClass.confidential
+    assert ask.handling.labels == {"pii", "phi"}
+    assert ask.handling.demands == Demands(retention_days=7, not_providers=frozenset({"openai"}))
+    assert [party.name for party in ask.parties] == ["workload", "key", "header"]
+    assert ask.parties[2].handling.data_class is DataClass.public
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("public; label=phy", "unknown label 'phy'; known are pci, phi, pii, secret"),
+        ("public; not-provider=opnai", "unknown provider 'opnai'"),
+        ("public; provider=opnai", "unknown provider 'opnai'"),
+    ],
+)
+def test_a_name_that_would_demand_nothing_is_refused(declared: str, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        resolved("triage", headers={"x-freehold-data": declared})
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import pytest
 
 from freehold.core.data import DataClass, Handling
 from freehold.core.errors import Unauthenticated
-from freehold.serve.access.keys import Key, Keyring, credential, digest, new_key
+from freehold.serve.access.keys import Key, Keyring, admit, credential, digest, new_key
 
 KEY = new_key()
+NOW = 1_800_000_000.0
 OWNER = Key("app", digest(KEY), frozenset({"triage"}), Handling(DataClass.internal))
 RING = Keyring([Key("other", digest(new_key())), OWNER])
 
@@ -21,7 +22,7 @@ RING = Keyring([Key("other", digest(new_key())), OWNER])
     ],
 )
 def test_the_two_headers_sdks_use(headers: dict[str, str]) -> None:
-    assert RING.admit(headers) is OWNER
+    assert admit(headers, [Keyring([]), RING], NOW) is OWNER
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_the_two_headers_sdks_use(headers: dict[str, str]) -> None:
 )
 def test_an_unknown_key(headers: dict[str, str]) -> None:
     with pytest.raises(Unauthenticated, match="unknown API key"):
-        RING.admit(headers)
+        admit(headers, [Keyring([]), RING], NOW)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,24 @@ def test_an_unknown_key(headers: dict[str, str]) -> None:
 def test_no_key(headers: dict[str, str]) -> None:
     assert credential(headers) is None
     with pytest.raises(Unauthenticated, match="no API key: send 'Authorization: Bearer <key>'"):
-        RING.admit(headers)
+        admit(headers, [Keyring([]), RING], NOW)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (Key("app", digest(KEY), revoked=True), "the API key 'app' was revoked"),
+        (Key("app", digest(KEY), expires_at=NOW), "the API key 'app' has expired"),
+    ],
+)
+def test_a_key_that_is_over(key: Key, words: str) -> None:
+    with pytest.raises(Unauthenticated, match=words):
+        admit({"x-api-key": KEY}, [Keyring([key])], NOW)
+
+
+def test_the_first_ring_that_has_it_counts() -> None:
+    rings = [Keyring([Key("first", digest(KEY))]), Keyring([Key("second", digest(KEY), revoked=True)])]
+    assert admit({"x-api-key": KEY}, rings, NOW).name == "first"
 
 
 def test_keys_are_fresh_and_long() -> None:

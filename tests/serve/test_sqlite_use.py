@@ -109,7 +109,7 @@ def test_reading_changes_nothing(path: Path) -> None:
 
 
 def test_no_ledger_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"cannot read the ledger .*nowhere\.db"):
+    with pytest.raises(BadSettings, match=r"no ledger at .*nowhere\.db"):
         uses(tmp_path / "nowhere.db")
     assert not (tmp_path / "nowhere.db").exists()
     other = tmp_path / "other.db"

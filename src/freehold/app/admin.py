@@ -1,8 +1,7 @@
 """The admin plane, on loopback and behind its own key: live state, ledger views as JSON, and the dashboard that reads them."""
 
-import hmac
-import secrets
 import time
+from functools import partial
 from importlib import resources
 from urllib.parse import parse_qs
 
@@ -15,16 +14,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from freehold.app.admin_door import COOKIE, AdminDoor, problem
+from freehold.app.budget_states import budget_states
+from freehold.app.reload import Reloader
 from freehold.app.signals import Watcher
 from freehold.app.spending import Spending, recent_entries, spending
 from freehold.app.verdicts import violations
-from freehold.core.errors import BadSettings
-from freehold.serve.access.keys import credential, digest
+from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.sqlite_reader import SqliteReader
 
-_COOKIE = "freehold_admin"
 _MAX_ROWS = 1000
 _MAX_FORM_BYTES = 4096
 _LONG_S = 0.1
@@ -34,19 +34,19 @@ _REST = 10
 class Admin:
     """Handlers over the running gateway and its ledger."""
 
-    def __init__(self, gateway: Gateway, watcher: Watcher, ledger: LedgerPlace, key_sha256: str) -> None:
+    def __init__(self, gateway: Gateway, watcher: Watcher, reloader: Reloader, ledger: LedgerPlace, key_sha256: str) -> None:
         self._gateway = gateway
         self._watcher = watcher
+        self._reloader = reloader
         self._ledger = ledger
-        self._key = key_sha256
-        self._session = secrets.token_urlsafe(32)
+        self.door = AdminDoor(gateway, key_sha256)
         self._spent: tuple[float, Spending] | None = None
         self._page = resources.files("freehold.app").joinpath("dashboard.html").read_text(encoding="utf-8")
         self._login = resources.files("freehold.app").joinpath("login.html").read_text(encoding="utf-8")
 
     async def dashboard(self, request: Request) -> Response:
         """`/`: the dashboard, or the form that asks for the admin key."""
-        return HTMLResponse(self._page if self._known(request) else self._login)
+        return HTMLResponse(self._login if self.door.role(request) is None else self._page)
 
     async def login(self, request: Request) -> Response:
         """`POST /login`: a right key becomes a session cookie."""
@@ -54,34 +54,45 @@ class Admin:
         async for part in request.stream():
             body += part
             if len(body) > _MAX_FORM_BYTES:
-                return _problem(413, f"a form of more than {_MAX_FORM_BYTES} bytes")
-        if not self._right(parse_qs(body.decode("latin-1")).get("key", [""])[0]):
+                return problem(413, f"a form of more than {_MAX_FORM_BYTES} bytes")
+        cookie = self.door.begin(parse_qs(body.decode("latin-1")).get("key", [""])[0])
+        if cookie is None:
             return HTMLResponse(self._login.replace("<!--problem-->", "That is not the admin key."), 401)
         reply = RedirectResponse("/", 303)
-        reply.set_cookie(_COOKIE, self._session, httponly=True, samesite="strict")
+        reply.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
         return reply
 
     async def summary(self, request: Request) -> Response:
         """`/admin/summary`: totals and every cost by workload and target, live state of each target, the owned machines and how
         busy they were, constraint violations (none, ever)."""
-        if not self._known(request):
-            return _problem(401, "the admin key is needed: 'Authorization: Bearer <key>'")
         return _json(await run_in_threadpool(self._summary))
 
     async def entries(self, request: Request) -> Response:
         """`/admin/entries?limit=50`: the newest ledger entries."""
-        if not self._known(request):
-            return _problem(401, "the admin key is needed: 'Authorization: Bearer <key>'")
         limit = request.query_params.get("limit", "50")
         if not limit.isdecimal() or not 1 <= int(limit) <= _MAX_ROWS:
-            return _problem(400, f"limit is {limit!r}; use 1 to {_MAX_ROWS}")
+            return problem(400, f"limit is {limit!r}; use 1 to {_MAX_ROWS}")
         return _json(await run_in_threadpool(recent_entries, self._ledger, int(limit)))
+
+    async def config(self, request: Request) -> Response:
+        """`/admin/config`: the version in force, since when, how often files were taken and refused, and the last refusal."""
+        return _json(self._reloader.state)
 
     async def signals(self, request: Request) -> Response:
         """`/admin/signals`: the signals of the build threshold as they were last judged."""
-        if not self._known(request):
-            return _problem(401, "the admin key is needed: 'Authorization: Bearer <key>'")
         return _json(self._watcher.last)
+
+    async def reload(self, request: Request) -> Response:
+        """`POST /admin/reload`: read the configuration again, as SIGHUP does; `/admin/config` has the outcome."""
+        self._reloader.ask()
+        return Response(status_code=202)
+
+    async def budgets(self, request: Request) -> Response:
+        """`/admin/budgets`: every account of the running day and month: its limit, what is spent, reserved and left."""
+        try:
+            return _json(await run_in_threadpool(budget_states, self._gateway.policy.budgets, self._ledger, time.time()))
+        except LedgerUnavailable as error:
+            return problem(503, error.message)
 
     def _summary(self) -> dict[str, object]:
         reader, spent, policy = SqliteReader(self._ledger), self._spending(), self._gateway.policy
@@ -108,39 +119,28 @@ class Admin:
         self._spent = (began + (_REST * took if took > _LONG_S else 0.0), spent)
         return spent
 
-    def _known(self, request: Request) -> bool:
-        given = credential(request.headers)
-        if given is not None:
-            return self._right(given)
-        return hmac.compare_digest(request.cookies.get(_COOKIE, "").encode(), self._session.encode())
 
-    def _right(self, key: str) -> bool:
-        return hmac.compare_digest(digest(key), self._key)
-
-
-def admin_app(gateway: Gateway, watcher: Watcher, ledger: LedgerPlace, key_sha256: str) -> Starlette:
+def admin_app(gateway: Gateway, watcher: Watcher, reloader: Reloader, ledger: LedgerPlace, key_sha256: str) -> Starlette:
     """The ASGI application. A Host that is not loopback is refused, so that no web page can reach it by rebinding a name."""
-    admin = Admin(gateway, watcher, ledger, key_sha256)
+    admin = Admin(gateway, watcher, reloader, ledger, key_sha256)
+    viewer, operator = partial(admin.door.needs, "viewer"), partial(admin.door.needs, "operator")
     routes = [
         Route("/", admin.dashboard),
         Route("/login", admin.login, methods=["POST"]),
-        Route("/admin/summary", admin.summary),
-        Route("/admin/entries", admin.entries),
-        Route("/admin/signals", admin.signals),
+        Route("/admin/summary", viewer(admin.summary)),
+        Route("/admin/entries", viewer(admin.entries)),
+        Route("/admin/signals", viewer(admin.signals)),
+        Route("/admin/config", viewer(admin.config)),
+        Route("/admin/budgets", viewer(admin.budgets)),
+        Route("/admin/reload", operator(admin.reload), methods=["POST"]),
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return Starlette(routes=routes, middleware=[hosts], exception_handlers={BadSettings: _unreadable})
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:
-    return _problem(503, str(error))
+    return problem(503, str(error))
 
 
 def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-def _problem(status: int, detail: str) -> Response:
-    """RFC 9457."""
-    body = msgspec.json.encode({"type": "about:blank", "status": status, "detail": detail})
-    return Response(body, status, media_type="application/problem+json")

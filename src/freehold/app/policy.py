@@ -4,20 +4,30 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
 
+import msgspec
+
+from freehold.app.access import check_keys, configured_budgets, configured_key, configured_limits
 from freehold.app.config_file import ConfigFile
 from freehold.app.credentials import read_secret
+from freehold.app.declared import Declared
+from freehold.app.guards import build_ways, kept_content, media_lists
 from freehold.app.hiring import hire
+from freehold.app.probes import ProbeRecord, read_probes
+from freehold.app.sensitivity import build_inspector
 from freehold.app.settings import PriceSettings, TargetSettings
+from freehold.catalog.capabilities import load_capabilities
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook, UnknownPrice
-from freehold.core.data import DataClass, Handling
+from freehold.catalog.versions import is_pinned
+from freehold.core.data import Party
 from freehold.core.money import nanousd
 from freehold.core.ports import Codec
 from freehold.core.price import PriceCard, Rate
 from freehold.core.request import Ask
 from freehold.core.target import Hardware, Secret, Target, Terms, Workload
 from freehold.rules.constraints import removed_by
-from freehold.serve.access.keys import Key, Keyring
+from freehold.rules.handling import settle
+from freehold.serve.access.keys import Keyring
 from freehold.serve.engines import ENGINES
 from freehold.serve.gateway.policy import Bounds, Policy
 from freehold.serve.providers import PROVIDERS
@@ -27,17 +37,13 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
     """Raises BadSettings at the first thing that would fail at the first request: a missing key, price, target or clearance."""
     settings = file.settings
     hired = _hired(file)
-    targets = {name: _target(file, name, spec, hired.get(name)) for name, spec in settings.targets.items()}
-    workloads = _workloads(file, targets)
-    keys = [
-        Key(k.name, k.sha256, None if k.workloads is None else frozenset(k.workloads), _handling(k.data, k.regions))
-        for k in settings.keys
-    ]
-    for n, key in enumerate(settings.keys):
-        if any(other.sha256 == key.sha256 for other in settings.keys[:n]):
-            raise file.refuse(("keys", n, "sha256"), "another key above has the same hash; which would count?")
-        for unknown in set(key.workloads or ()) - workloads.keys():
-            raise file.refuse(("keys", n, "workloads"), f"unknown workload {unknown!r}; there are {', '.join(workloads)}")
+    declared = Declared(file)
+    probes = read_probes(file.path)
+    bare = {name: _target(file, name, spec, hired.get(name)) for name, spec in settings.targets.items()}
+    targets = _with_capabilities(file, bare, probes)
+    workloads = _workloads(file, targets, declared)
+    keys = [configured_key(spec, handling) for spec, handling in zip(settings.keys, declared.keys, strict=True)]
+    check_keys(file, targets, workloads)
     price = _pricer(settings.targets, PriceBook())
     for name, target in targets.items():
         try:
@@ -45,9 +51,13 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
         except UnknownPrice as error:
             raise file.refuse(("targets", name), f"no price: {error}; give price: {{like: provider/model}} or numbers") from None
     return Policy(
-        version=file.version, targets=targets, workloads=workloads, codecs={n: _codec(t) for n, t in targets.items()},
+        version=file.version if probes.digest is None else f"{file.version}-{probes.digest}",
+        targets=targets, workloads=workloads, codecs={n: _codec(t) for n, t in targets.items()},
         engines={n: ENGINES[t.codec] for n, t in targets.items() if not t.rented},
         keys=Keyring(keys), bounds=Bounds(**settings.bounds.model_dump()), price=price,
+        ways=build_ways(file), media_hosts=media_lists(file), keep=kept_content(file),
+        labels=declared.labels, providers=declared.providers, inspector=build_inspector(file),
+        budgets=configured_budgets(file), limits=configured_limits(file),
     )  # fmt: skip
 
 
@@ -72,10 +82,32 @@ def _target(file: ConfigFile, name: str, spec: TargetSettings, hardware: Hardwar
         regions=frozenset(spec.regions),
         terms=Terms(spec.terms.retention_days, spec.terms.trains_on_data, spec.terms.baa),
         egress=spec.egress,
+        provider=spec.operator or (None if spec.provider == "openai_compatible" else spec.provider),
+        labels=None if spec.labels is None else frozenset(spec.labels),
+        pinned=is_pinned(spec.model) if spec.pinned is None else spec.pinned,
+        context_tokens=spec.context_tokens,
         concurrency=spec.concurrency,
+        max_output_tokens=spec.max_output_tokens,
         hardware=hardware,
         lab=spec.lab or spec.provider == "lab",
     )
+
+
+def _with_capabilities(file: ConfigFile, targets: Mapping[str, Target], probes: ProbeRecord) -> dict[str, Target]:
+    """What each target honours: by the table of known servers, over it by what was found there, over both by its settings."""
+    table = load_capabilities()
+    made: dict[str, Target] = {}
+    for name, target in targets.items():
+        probed = probes.of(target)
+        made[name] = msgspec.structs.replace(
+            target,
+            capabilities={
+                **table.get("lab" if target.lab else target.codec, {}),
+                **(probed.capabilities() if probed else {}),
+                **file.settings.targets[name].capabilities,
+            },
+        )
+    return made
 
 
 def _secret(file: ConfigFile, name: str, spec: TargetSettings) -> Secret | None:
@@ -87,15 +119,16 @@ def _secret(file: ConfigFile, name: str, spec: TargetSettings) -> Secret | None:
     return read_secret(file, ("targets", name, "key"), spec.key)
 
 
-def _workloads(file: ConfigFile, targets: Mapping[str, Target]) -> dict[str, Workload]:
+def _workloads(file: ConfigFile, targets: Mapping[str, Target], declared: Declared) -> dict[str, Workload]:
     workloads: dict[str, Workload] = {}
     for name, spec in file.settings.workloads.items():
         for unknown in [t for t in spec.targets if t not in targets]:
             raise file.refuse(("workloads", name, "targets"), f"unknown target {unknown!r}; there are {', '.join(targets)}")
         if len(set(spec.targets)) < len(spec.targets):
             raise file.refuse(("workloads", name, "targets"), "a target stands there twice")
-        handling = _handling(spec.data, spec.regions)
-        removed = [removed_by(Ask(workload=name, handling=handling), targets[t]) for t in spec.targets]
+        handling = declared.workloads[name]
+        floor = Ask(workload=name, handling=settle([Party("workload", handling)], declared.labels), labels=declared.labels)
+        removed = [removed_by(floor, targets[t]) for t in spec.targets]
         if all(removed):
             why = "; ".join(f"{reason.target}: {reason.detail}" for reason in removed if reason)
             raise file.refuse(("workloads", name), f"none of its targets may ever serve it ({why})")
@@ -103,10 +136,6 @@ def _workloads(file: ConfigFile, targets: Mapping[str, Target]) -> dict[str, Wor
     for clash in workloads.keys() & targets.keys():
         raise file.refuse(("workloads", clash), "a target has the same name; requests could not tell them apart")
     return workloads
-
-
-def _handling(data: DataClass, regions: list[str] | None) -> Handling:
-    return Handling(data, None if regions is None else frozenset(regions))
 
 
 def _codec(target: Target) -> Codec:

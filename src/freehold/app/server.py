@@ -4,27 +4,37 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
 import uvicorn
 
+from freehold.app.access import admission
 from freehold.app.admin import admin_app
 from freehold.app.config_file import ConfigFile
+from freehold.app.guards import open_content
 from freehold.app.ledgers import configured_ledger
+from freehold.app.logs import tell_of_accident
 from freehold.app.policy import build_policy
+from freehold.app.reload import Reloader, file_watched
 from freehold.app.signals import Watcher, build_webhook, owned_slots, signals_watched
 from freehold.serve.gateway.handle import handle
 from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.keeping import Keeper, content_kept
 from freehold.serve.gateway.machine_hours import machines_on_record
 from freehold.serve.gateway.pages import model_list, one_model, readiness
+from freehold.serve.gateway.policy import Policy
+from freehold.serve.gateway.policy_record import policies_on_record, put_on_record
 from freehold.serve.gateway.watch import watch_loads
 from freehold.serve.ledger.journal import Journal
 from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.sqlite_machines import SqliteMachines
+from freehold.serve.stores.sqlite_policies import SqlitePolicies
 from freehold.serve.transport.asgi import DataPlane, PageReply
 from freehold.serve.transport.outbound import AiohttpOutbound
 
@@ -45,31 +55,67 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
     """Serve until SIGTERM or SIGINT, then drain. Raises BadSettings before anything is half-started."""
     settings = file.settings
     policy = build_policy(file, datetime.now(UTC).date())
+    asyncio.get_running_loop().set_exception_handler(tell_of_accident)
     with contextlib.ExitStack() as stack:
         data_socket = stack.enter_context(_bind(file, ("listen",), settings.listen))
         admin_socket = stack.enter_context(_bind(file, ("admin", "listen"), settings.admin.listen))
         ledger = configured_ledger(file)
         store = stack.enter_context(contextlib.closing(open_store(ledger)))
+        policies = SqlitePolicies(ledger)
+        put_on_record(policy, policies, time.time())
         journal = stack.enter_context(contextlib.closing(Journal(store)))
         metrics = PrometheusSink()
+        content = _content(file, stack, metrics)
         bounds = policy.bounds
-        async with AiohttpOutbound(connect_s=bounds.connect_s) as outbound:
+        async with (
+            AiohttpOutbound(connect_s=bounds.connect_s) as outbound,
+            admission(file, ledger, metrics.count_limited) as door,
+        ):
+            outbound.follow(policy.ways)
             gateway = Gateway(policy, outbound, journal, (metrics,))
+            gateway.admission, gateway.keeper = door, content
             watcher = Watcher(ledger, settings.signals, owned_slots(settings))
             webhook = build_webhook(file, outbound, metrics)
+            put = partial(_put, gateway, outbound, watcher)
+            reloader = Reloader(file, policy.version, partial(_make, policies), put, metrics.count_reload)
             servers = (
                 (_server(_data_plane(gateway, metrics)), data_socket),
-                (_server(admin_app(gateway, watcher, ledger, admin_sha256)), admin_socket),
+                (_server(admin_app(gateway, watcher, reloader, ledger, admin_sha256)), admin_socket),
             )
             _stop_on_signals([server for server, _ in servers])
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
             watch = asyncio.create_task(watch_loads(gateway))
             on_ready()
             watch.add_done_callback(_tell_of_death)
             recorded = machines_on_record(gateway, SqliteMachines(ledger))
-            async with recorded, signals_watched(watcher, metrics, webhook):
+            seen = policies_on_record(gateway, policies)
+            async with recorded, seen, signals_watched(watcher, metrics, webhook), content_kept(content), file_watched(reloader):
                 await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
             watch.cancel()
             await _settle_what_is_left([server for server, _ in servers])
+
+
+def _content(file: ConfigFile, stack: contextlib.ExitStack, metrics: PrometheusSink) -> Keeper | None:
+    """What keeps content, where the configuration says so; its store is closed with the stack."""
+    store, stated = open_content(file), file.settings.content
+    if store is None or stated is None:
+        return None
+    stack.callback(store.close)
+    return Keeper(store, stated.record_bytes, metrics.count_content)
+
+
+def _make(policies: SqlitePolicies, file: ConfigFile) -> Policy:
+    """The policy of a file that was read again, on record before it serves. Raises BadSettings."""
+    policy = build_policy(file, datetime.now(UTC).date())
+    put_on_record(policy, policies, time.time())
+    return policy
+
+
+def _put(gateway: Gateway, outbound: AiohttpOutbound, watcher: Watcher, file: ConfigFile, policy: Policy) -> None:
+    """From here on it serves."""
+    outbound.follow(policy.ways)
+    gateway.swap(policy)
+    watcher.follow(file.settings.signals, owned_slots(file.settings))
 
 
 def _bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socket:
@@ -101,6 +147,8 @@ def _data_plane(gateway: Gateway, metrics: PrometheusSink) -> DataPlane:
 
     def scrape(path: str, headers: object) -> PageReply:
         states = gateway.board.states(tuple(gateway.policy.targets))
+        door = gateway.admission
+        metrics.show_money(door.remaining(), door.overrun_nanousd(), door.limit_failures())
         up = {name: state.cooling_s == 0 for name, state in states.items()}
         return PageReply(metrics.render(gateway.in_flight, gateway.observer_failures, up), content_type=metrics.content_type)
 

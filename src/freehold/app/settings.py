@@ -1,33 +1,24 @@
 """What `freehold.yaml` may say. Unknown fields are refused, so that a typo never becomes a rule that is silently dead."""
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from freehold.app.access_settings import BudgetSettings, LimitsSettings
+from freehold.app.guard_settings import ContentSettings, KeepContentSettings, MediaHost, ProxyUrl
+from freehold.app.handling_settings import DemandsSettings, LabelSettings
+from freehold.app.section import Class, Label, Lower, Regions, Section, known
+from freehold.app.sensitivity_settings import SensitivitySettings
+from freehold.core.capability import Capability
 from freehold.core.data import DataClass
+from freehold.serve.access.keys import Role
 from freehold.serve.engines import ENGINES
 from freehold.serve.providers import PROVIDERS
 from freehold.wire.egress import EGRESS_KINDS
-
-
-def _known(kind: str, names: frozenset[str]) -> AfterValidator:
-    def check(name: str) -> str:
-        if name not in names:
-            raise ValueError(f"unknown {kind} {name!r}; known: {', '.join(sorted(names))}")
-        return name
-
-    return AfterValidator(check)
-
-
-def _lower(regions: list[str]) -> list[str]:
-    return [region.lower() for region in regions]
-
-
-def _class(value: object) -> object:
-    return DataClass.parse(value) if isinstance(value, str) else value
 
 
 def _listen(text: str) -> str:
@@ -48,6 +39,21 @@ def _store(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(_ADDRESS) from None
+    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in text):
+        raise ValueError(_ADDRESS)
+    if "@" in parts.netloc:
+        raise ValueError("put no credentials into the URL; key: env:NAME or file:PATH says where they are")
+    if "?" in text or "#" in text:
+        raise ValueError("the API's paths are put behind the URL, so it ends without a query or fragment")
+    return text
+
+
 def _hook(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -63,16 +69,9 @@ def _hook(text: str) -> str:
     return text
 
 
-Class = Annotated[DataClass, BeforeValidator(_class)]
-Regions = Annotated[list[str], AfterValidator(_lower)]
+_ADDRESS = "use a URL such as http://10.0.0.5:8000"
 Listen = Annotated[str, AfterValidator(_listen)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, no unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TermsSettings(Section):
@@ -128,24 +127,42 @@ class HardwareSettings(Section):
 
 
 class TargetSettings(Section):
-    provider: Annotated[str, _known("provider", frozenset(PROVIDERS))] | None = None
+    provider: Annotated[str, known("provider", frozenset(PROVIDERS))] | None = None
     """A hosted API (rented)."""
-    engine: Annotated[str, _known("engine", frozenset(ENGINES))] | None = None
+    engine: Annotated[str, known("engine", frozenset(ENGINES))] | None = None
     """An engine of your own (owned)."""
-    url: str | None = Field(None, pattern=r"^https?://[^/\s]+")
+    url: Annotated[str, AfterValidator(_address)] | None = None
     """Where it answers; a known provider has one already."""
+    ca: str | None = Field(None, min_length=1)
+    """A file of certificates (PEM), relative to this one, that its TLS is checked against in place of the system's."""
+    proxy: ProxyUrl | None = None
+    """An HTTP proxy on the way to it; for https only. The environment's proxies are never used."""
     model: str = Field(min_length=1)
     """The exact model: a dated snapshot, or weights with their revision."""
     key: str | None = Field(None, pattern=r"^(env|file):.+")
     """Its credential: `env:NAME` or `file:PATH`."""
-    regions: Regions = []
+    regions: Regions = Field([])
     """Where it may process data."""
     clearance: Class
     """The highest data class it may see."""
     terms: TermsSettings = TermsSettings()
     """What its operator promises."""
-    egress: dict[Annotated[str, _known("kind of egress", EGRESS_KINDS)], Class] = {}
+    operator: Lower | None = None
+    """The company that runs it, for demands about providers; unset: the provider's name (`openai_compatible`: unknown)."""
+    labels: list[Label] | None = None
+    """The labels it may hold, and no others; unset: what each label needs decides."""
+    pinned: bool | None = None
+    """Whether its model is one version for good; unset: a full date or a revision after @ in the model's name says so."""
+    capabilities: dict[Capability, bool] = Field({})
+    """What it honours and what not, by your word; before the probes' findings and the table of known servers."""
+    context_tokens: int | None = Field(None, ge=1)
+    """Tokens of prompt and answer together; a request that is longer for certain goes elsewhere."""
+    egress: dict[Annotated[str, known("kind of egress", EGRESS_KINDS)], Class] = Field({})
     """Kinds of egress allowed there, each up to a data class."""
+    media_hosts: list[MediaHost] = Field([])
+    """Exact hosts from which it may fetch media over https, where egress allows remote_media; others are refused."""
+    max_output_tokens: int | None = Field(None, ge=1)
+    """It never answers more than so many tokens; bounds what a request may cost where its caller set no bound."""
     concurrency: int | None = Field(None, ge=1)
     """Requests at once before it counts as full."""
     price: PriceSettings | None = None
@@ -171,8 +188,18 @@ class WorkloadSettings(Section):
     """Floor of the data class; keys and headers can only raise it."""
     regions: Regions | None = None
     """Where its data may be processed; unset: anywhere."""
+    labels: list[Label] = Field([])
+    """Labels that all of its data carries."""
+    demands: DemandsSettings = DemandsSettings()
+    """What else must be known of a target."""
     spill: bool = False
     """Whether full owned capacity may be left for a rented target."""
+    media_hosts: list[MediaHost] = Field([])
+    """Exact hosts its requests may name media from, over https, besides those of the target."""
+    keep_content: KeepContentSettings | None = None
+    """What is kept of its prompts and answers; unset: nothing."""
+    sensitivity: dict[str, str] | None = None
+    """What is done about sensitive content here, by label; before the section of that name."""
 
 
 class KeySettings(Section):
@@ -186,6 +213,24 @@ class KeySettings(Section):
     """Floor of the data class of everything it sends."""
     regions: Regions | None = None
     """Where its data may be processed; unset: anywhere."""
+    labels: list[Label] = Field([])
+    """Labels that all of its data carries."""
+    demands: DemandsSettings = DemandsSettings()
+    """What else must be known of a target."""
+    targets: list[str] | None = None
+    """Which it may use; unset: all."""
+    models: list[str] | None = None
+    """Which models it may use, by any name that a request may give them; unset: all."""
+    classes: Class | None = None
+    """The highest data class it may send; unset: any."""
+    team: str | None = Field(None, min_length=1)
+    """Whose requests they are, for budgets, limits and the ledger."""
+    user: str | None = Field(None, min_length=1)
+    """Who sends them, likewise."""
+    role: Role | None = None
+    """It opens the admin API, and no model: `viewer` reads, `operator` may change the running state, `admin` everything."""
+    expires: datetime | None = None
+    """It opens nothing from then on; in UTC unless it says otherwise."""
 
 
 class AdminSettings(Section):
@@ -272,8 +317,7 @@ class Settings(Section):
     listen: Listen = "127.0.0.1:8400"
     """The data port: `/v1`, health and metrics."""
     store: Annotated[str, AfterValidator(_store)] = "sqlite:///freehold.db"
-    """The ledger: `sqlite:///` and a file, relative to this one; or `postgresql://user@host/database`. `postgresql+env:NAME` and
-    `postgresql+file:PATH` say where such a URL is kept, so that its password is not here."""
+    """The ledger: `sqlite:///FILE` beside this one, `postgresql://user@host/database`, or `postgresql+env:NAME` with that URL."""
     admin: AdminSettings = AdminSettings()
     """The admin plane."""
     keys: list[KeySettings] = Field(min_length=1)
@@ -282,7 +326,17 @@ class Settings(Section):
     """Where models are served, by name."""
     workloads: dict[str, WorkloadSettings] = Field(min_length=1)
     """Named streams of like requests, by name."""
+    labels: dict[Label, LabelSettings] = Field({})
+    """What the labels pii, phi, pci, secret and any of your own ask, by name."""
+    sensitivity: SensitivitySettings | None = None
+    """Sensitive data found in the content of requests; unset: noted, and nothing else."""
+    budgets: list[BudgetSettings] = Field([])
+    """What may be spent on rented targets."""
+    limits: LimitsSettings = LimitsSettings()
+    """How often and how much may be asked."""
     bounds: BoundsSettings = BoundsSettings()
     """Limits of the data plane."""
+    content: ContentSettings | None = None
+    """The content store; unset: no prompt or answer is kept."""
     signals: SignalsSettings = SignalsSettings()
     """Signals of the build threshold."""

@@ -42,17 +42,22 @@ class Watcher:
     def __init__(self, ledger: LedgerPlace, settings: SignalsSettings, slots: Mapping[str, int | None]) -> None:
         """`slots`: the declared concurrency of each owned target. Raises BadSettings when there is no ledger."""
         self._reader = SignalReader(ledger)
-        self._limits = limits(settings, slots)
-        ttft_s = None if settings.ttft_ms is None else settings.ttft_ms / 1000
-        self._asked = Asked(ttft_s, settings.sensitive_class, settings.clock)
-        self.every_s = settings.every_s
         self.last = Look(0.0, settings.window_s)
+        self.follow(settings, slots)
+
+    def follow(self, settings: SignalsSettings, slots: Mapping[str, int | None]) -> None:
+        """From the next look on, judge by these."""
+        ttft_s = None if settings.ttft_ms is None else settings.ttft_ms / 1000
+        asked = Asked(ttft_s, settings.sensitive_class, settings.clock)
+        self._judging = settings.window_s, asked, limits(settings, slots)  # one value: a look may be under way in a thread
+        self.every_s = settings.every_s
 
     def look(self, now: float) -> Look:
         """Judge the window that ends now. Blocks while it reads; raises BadSettings where the ledger cannot be read."""
-        observed, before = self._reader.observe(now, self.last.window_s, self._asked)
-        judged = judge_signals(observed, before, self._limits, self.last.signals)
-        self.last = Look(now, self.last.window_s, tuple(judged), tuple(changes(self.last.signals, judged)))
+        window_s, asked, limited = self._judging
+        observed, before = self._reader.observe(now, window_s, asked)
+        judged = judge_signals(observed, before, limited, self.last.signals)
+        self.last = Look(now, window_s, tuple(judged), tuple(changes(self.last.signals, judged)))
         return self.last
 
 

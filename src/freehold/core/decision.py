@@ -4,9 +4,24 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from freehold.core.request import Ask
 from freehold.core.target import Target
 
-Constraint: TypeAlias = Literal["data_class", "region", "egress", "terms", "named", "hint"]
+Constraint: TypeAlias = Literal[
+    "data_class",
+    "label",
+    "region",
+    "provider",
+    "terms",
+    "pinned",
+    "egress",
+    "capability",
+    "context",
+    "key",
+    "budget",
+    "named",
+    "hint",
+]
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -25,9 +40,13 @@ class Candidate(msgspec.Struct, frozen=True):
     spill: bool = False
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """Computed once per request and carried; whatever could move data asks it. `spill`: full owned capacity may be left."""
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Computed once per request and carried; whatever could move data asks it. `spill`: full owned capacity may be left.
 
+    A copy for any other target is judged by the same constraints over `ask`; what keeps data reads `ask.handling`.
+    """
+
+    ask: Ask
     candidates: tuple[Candidate, ...]
     removed: tuple[Removed, ...]
     spill: bool = False

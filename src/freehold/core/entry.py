@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from freehold.core.decision import Removed
+from freehold.core.policy_facts import Demanded
 from freehold.core.price import PriceCard
 from freehold.core.usage import Usage
 
@@ -40,12 +41,22 @@ class Attempt(msgspec.Struct, kw_only=True):
     price: PriceCard | None = None
 
 
+class Charge(msgspec.Struct, frozen=True):
+    """One budget's account that an entry's cost is booked to, and the lease it was reserved under (None: under none)."""
+
+    owner: str
+    period: str
+    lease: str | None = None
+
+
 class Entry(msgspec.Struct, kw_only=True):
     """One request, from its first byte to its last. Times: Unix seconds, durations in seconds.
 
     `cost_nanousd` is the rented cost. `marginal_nanousd` is what an owned answer added to a bill (None: it was not owned); its
     part of the machine's hours is known when those are over, and derived from the ledger. `shadow_nanousd` is what the same
-    tokens would have cost at `shadow_at`: a comparison, part of no cost. `lab`: a stand-in served it.
+    tokens would have cost at `shadow_at`: a comparison, part of no cost. `lab`: a stand-in served it. `team` and `user` are the
+    key's, never the caller's own words. `charges` are booked in the transaction that makes the entry durable. `findings`: how
+    many values of each sensitive kind its content held; never a value.
     """
 
     id: str
@@ -59,6 +70,7 @@ class Entry(msgspec.Struct, kw_only=True):
     dialect: str
     stream: bool
     policy: str
+    demanded: Demanded | None = None
     outcome: Outcome = "failed"
     status: int = 0
     error_code: str | None = None
@@ -73,6 +85,10 @@ class Entry(msgspec.Struct, kw_only=True):
     shadow_nanousd: int | None = None
     shadow_at: str | None = None
     lab: bool = False
+    team: str | None = None
+    user: str | None = None
+    charges: tuple[Charge, ...] = ()
+    findings: dict[str, int] = {}
     ttft_s: float | None = None
     total_s: float = 0.0
     removed: tuple[Removed, ...] = ()

@@ -6,16 +6,21 @@ FreeholdError                 status  code                    retry
 │   ├── TooLarge              413     request_too_large       no
 │   └── TooSlow               408     request_timeout         no     the body did not arrive in time
 ├── CallerGone                499     cancelled               no     nobody is left to answer
-├── Unauthenticated           401     invalid_api_key         no
-├── Forbidden                 403     forbidden               no     the key may not use this workload
+├── Unauthenticated           401     invalid_api_key         no     no key, or one that is unknown, expired or revoked
+├── Forbidden                 403     forbidden               no     the key's scope does not reach this
 ├── NotFound                  404     model_not_found         no
 ├── NoTargetAllowed           403     no_target_allowed       no     constraints removed every target
+├── ContentBlocked            403     content_blocked         no     the content holds what a rule forbids to send anywhere
+├── RateLimited               429     rate_limit_exceeded     maybe  too many requests or tokens in this minute, or at once
+├── BudgetSpent               429     insufficient_quota      no     the budget has less left than this request may cost
 ├── LedgerUnavailable         503     ledger_unavailable      yes    money fails closed
 ├── Saturated                 503     saturated               yes    a bound of this process was reached
 ├── UpstreamRefused           4xx     (the target's own)      no     relayed as the target said it
 ├── TargetsExhausted          502     targets_exhausted       maybe  every allowed target failed before a content token
 └── StreamBroken              502     stream_broken           no     the answer broke off after its first content token
 """
+
+from collections.abc import Sequence
 
 
 class FreeholdError(Exception):
@@ -69,6 +74,33 @@ class NotFound(FreeholdError):
 
 class NoTargetAllowed(FreeholdError):
     status, code, kind = 403, "no_target_allowed", "permission_error"
+
+
+class ContentBlocked(FreeholdError):
+    status, code, kind = 403, "content_blocked", "permission_error"
+
+
+class RateLimited(FreeholdError):
+    """Of a limit for a `scope`; `kind` is what was too many. `limits` are the headers that say what is left."""
+
+    status, code = 429, "rate_limit_exceeded"
+    limits: Sequence[tuple[str, str]] = ()
+
+    def __init__(self, message: str, *, scope: str, kind: str, retry_after_s: float | None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.scope = scope
+        self.kind = kind
+        self.retry = retry_after_s is not None
+
+
+class BudgetSpent(FreeholdError):
+    """Of a budget for a `scope`."""
+
+    status, code, kind = 429, "insufficient_quota", "insufficient_quota"
+
+    def __init__(self, message: str, *, scope: str) -> None:
+        super().__init__(message)
+        self.scope = scope
 
 
 class LedgerUnavailable(FreeholdError):

@@ -1,10 +1,12 @@
 """One inbound request as the rules see it: what it asks for, never a decoded copy of its content."""
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from freehold.core.data import Handling
+from freehold.core.capability import Capability
+from freehold.core.data import LABELS, Handling, LabelRule, Party
 
 Dialect: TypeAlias = Literal["openai_chat"]
 
@@ -21,7 +23,11 @@ class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request read from one dialect. `fields` holds the body's top-level values as raw, untouched JSON."""
+    """A request read from one dialect. `fields` holds the body's top-level values as raw, untouched JSON.
+
+    `needs` is what it asks of a server; `least_tokens` the fewest tokens that its prompt and its longest answer can be.
+    `most_output_tokens` is the largest cap it names (servers differ in which they honour), `predicted_bytes` a guess it sends.
+    """
 
     dialect: Dialect
     model: str
@@ -31,15 +37,28 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     choices: int = 1
     input_bytes: int = 0
     max_output_tokens: int | None = None
+    most_output_tokens: int | None = None
+    predicted_bytes: int = 0
     egress: frozenset[str] = frozenset()
+    needs: frozenset[Capability] = frozenset()
+    least_tokens: int = 0
     hints: Hints = Hints()
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules decide on: the request's needs after key, workload and headers have had their say."""
+    """What the rules decide on: the request's needs after key, workload and headers have had their say.
+
+    `handling` is what all `parties` demand together; `labels` says what each label asks of a target. `within` is all that the key
+    may use (None: any target); `named` is what the request asks for.
+    """
 
     workload: str
     handling: Handling
+    parties: tuple[Party, ...] = ()
+    labels: Mapping[str, LabelRule] = LABELS
     egress: frozenset[str] = frozenset()
+    needs: frozenset[Capability] = frozenset()
+    least_tokens: int = 0
+    within: frozenset[str] | None = None
     named: frozenset[str] | None = None
     hints: Hints = Hints()

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from freehold.core.capability import Capabilities
 from freehold.core.data import DataClass, Handling
 
 
@@ -45,7 +46,12 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One place where one exact model is served."""
+    """One place where one exact model is served.
+
+    `provider` is the company that runs it (None: not known, or ours), `labels` those it may hold (None: no word on it),
+    `pinned` whether the model's version is known never to change. A capability that `capabilities` leaves out is unknown.
+    It never answers more than `max_output_tokens` in one choice (None: not stated).
+    """
 
     name: str
     kind: Literal["rented", "owned"]
@@ -56,8 +62,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     secret: Secret | None = None
     regions: frozenset[str] = frozenset()
     terms: Terms = Terms()
+    provider: str | None = None
+    labels: frozenset[str] | None = None
+    pinned: bool = False
+    capabilities: Capabilities = {}
+    context_tokens: int | None = None
     egress: Mapping[str, DataClass] = {}
     concurrency: int | None = None
+    max_output_tokens: int | None = None
     hardware: Hardware | None = None
     lab: bool = False
 

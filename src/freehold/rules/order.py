@@ -24,7 +24,7 @@ def decide(ask: Ask, workload: Workload, targets: Sequence[Target], states: Mapp
     candidates = _arrange(allowed, workload, states)
     if not ask.hints.allow_fallbacks:
         candidates = candidates[:1]
-    return Decision(tuple(candidates), tuple(removed), workload.spill)
+    return Decision(ask=ask, candidates=tuple(candidates), removed=tuple(removed), spill=workload.spill)
 
 
 def _arrange(allowed: Sequence[Target], workload: Workload, states: Mapping[str, TargetState]) -> list[Candidate]:

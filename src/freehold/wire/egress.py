@@ -6,6 +6,7 @@ provider would fetch) · `server_tools` (tools the provider runs) · `remote_url
 sent: messages are rebuilt from what was read, so that no second key hides behind a first.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -29,6 +30,8 @@ _TEXT_PART_FIELDS = frozenset("type text refusal cache_control".split())
 _MEDIA = frozenset("image_url video_url audio_url file_url images videos image".split())
 _FILES = frozenset("file_id file_ids".split())
 _MAX_UNKNOWN_BYTES = 256 * 1024
+# Written so that every parser reads the same host in it: no credentials, port, backslash, blank or control.
+_PLAIN_HTTPS = re.compile(r"https://([a-z0-9.-]+)(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE)
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -36,14 +39,15 @@ _tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 _any = msgspec.json.Decoder()
 
 
-def judge(fields: Fields) -> frozenset[str]:
+def judge(fields: Fields, parts: set[str]) -> frozenset[str]:
     """The kinds of egress a chat request asks for; `fields["messages"]` is rebuilt in place from what was judged.
 
+    Types and keys of the content parts that are no plain text are added to `parts`.
     Raises ValueError (msgspec's errors are such) on content in a shape that no dialect has.
     """
     kinds: set[str] = set()
     if "messages" in fields:
-        fields["messages"] = _judge_messages(fields["messages"], kinds)
+        fields["messages"] = _judge_messages(fields["messages"], kinds, parts)
     for name in fields.keys() - _HARMLESS:
         _judge_field(name, fields[name], kinds)
     if "tools" in fields:
@@ -53,21 +57,36 @@ def judge(fields: Fields) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def _judge_messages(raw: msgspec.Raw, kinds: set[str]) -> msgspec.Raw:
+def media_hosts(fields: Fields) -> frozenset[str]:
+    """The hosts that the `remote_media` of a judged request leads to, in lower case.
+
+    "" stands for whatever is not plainly https, a host and no port; it is never empty where `judge` found remote media.
+    """
+    values: list[dict[str, Any]] = []
+    for message in _objects.decode(fields.get("messages", b"[]")):
+        values.append({name: _any.decode(message[name]) for name in message.keys() - _MESSAGE_FIELDS})
+        content = message.get("content", msgspec.Raw(b"null"))
+        if memoryview(content)[0] == ord("["):
+            values += ({n: _any.decode(v) for n, v in part.items()} for part in _objects.decode(content) if not _is_plain(part))
+    texts = (text for value in values for kind, text in _of_value(value) if kind == "remote_media")
+    return frozenset(found[1].lower() if (found := _PLAIN_HTTPS.fullmatch(text)) else "" for text in texts)
+
+
+def _judge_messages(raw: msgspec.Raw, kinds: set[str], parts: set[str]) -> msgspec.Raw:
     messages = _objects.decode(raw)
     for message in messages:
         for name in message.keys() - _MESSAGE_FIELDS:
             value = _any.decode(message[name])
             if name == "audio" and value is not None:
                 kinds.add("chain")
-            kinds.update(_of_value({name: value}))
+            kinds.update(kind for kind, _ in _of_value({name: value}))
             message[name] = _raw(value)
         if "content" in message:
-            message["content"] = _judge_content(message["content"], kinds)
+            message["content"] = _judge_content(message["content"], kinds, parts)
     return _raw(messages)
 
 
-def _judge_content(raw: msgspec.Raw, kinds: set[str]) -> msgspec.Raw:
+def _judge_content(raw: msgspec.Raw, kinds: set[str], seen: set[str]) -> msgspec.Raw:
     """Text stays the bytes it was; a list is rebuilt part by part."""
     first = memoryview(raw)[0]
     if first in b'"n':
@@ -76,11 +95,12 @@ def _judge_content(raw: msgspec.Raw, kinds: set[str]) -> msgspec.Raw:
         raise ValueError("content is neither text nor a list of parts")
     parts: list[Any] = []
     for part in _objects.decode(raw):
-        if _kind(part) in {"text", "refusal"} and part.keys() <= _TEXT_PART_FIELDS:
+        if _is_plain(part):
             parts.append(part)
         else:
             whole = {name: _any.decode(value) for name, value in part.items()}
-            kinds.update(_of_value(whole))
+            kinds.update(kind for kind, _ in _of_value(whole))
+            seen.update([*whole, kind] if isinstance(kind := whole.get("type"), str) else whole)
             parts.append(whole)
     return _raw(parts)
 
@@ -104,12 +124,12 @@ def _judge_field(name: str, raw: msgspec.Raw, kinds: set[str]) -> None:
         kinds.update({"remote_url"} if value else ())
     elif value is not None:
         kinds.add("unknown_field")
-        kinds.update("files" if kind == "files" else "remote_url" for kind in _of_value({name: value}))
+        kinds.update("files" if kind == "files" else "remote_url" for kind, _ in _of_value({name: value}))
 
 
-def _of_value(root: dict[str, Any]) -> Iterator[str]:
-    """Kinds found in a value, each key judged with the strings below it. A list of places to look, not recursion: no depth is too
-    deep."""
+def _of_value(root: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Kinds found in a value, each with its text, each key judged with the strings below it. A list of places to look, not
+    recursion: no depth is too deep."""
     places: list[tuple[str, str, Any]] = [("", name, value) for name, value in root.items()]
     while places:
         above, name, value = places.pop()
@@ -120,11 +140,11 @@ def _of_value(root: dict[str, Any]) -> Iterator[str]:
         elif isinstance(value, str) and value:
             key = name.lower()
             if key in _FILES or (key == "id" and above in {"file", "audio", "image"}):
-                yield "files"
+                yield "files", value
             elif (key.endswith(("url", "uri", "urls")) or key in _MEDIA or above in _MEDIA) and not value.startswith("data:"):
-                yield from () if key in {"detail", "format", "type"} else ("remote_media",)
+                yield from () if key in {"detail", "format", "type"} else (("remote_media", value),)
             elif _names_another_place(value):
-                yield "remote_media"
+                yield "remote_media", value
 
 
 def _names_another_place(text: str) -> bool:
@@ -135,9 +155,14 @@ def _names_another_place(text: str) -> bool:
     return start.startswith("//") or (named and (rest.startswith("/") or scheme in {"http", "https", "file", "ftp", "s3", "gs"}))
 
 
-def _kind(thing: dict[str, msgspec.Raw]) -> Any:
-    """The `type` of a part or tool; a tool without one is a function."""
-    return _any.decode(thing["type"]) if "type" in thing else "function"
+def _is_plain(part: dict[str, msgspec.Raw]) -> bool:
+    return _kind(part) in {"text", "refusal"} and part.keys() <= _TEXT_PART_FIELDS
+
+
+def _kind(thing: dict[str, msgspec.Raw]) -> str:
+    """The `type` of a part or tool; a tool without one is a function, and what is no text is of no known type."""
+    kind = _any.decode(thing["type"]) if "type" in thing else "function"
+    return kind if isinstance(kind, str) else ""
 
 
 def _raw(value: Any) -> msgspec.Raw:

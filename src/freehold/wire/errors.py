@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from freehold.core.errors import FreeholdError, UpstreamRefused
+from freehold.core.errors import FreeholdError, RateLimited, UpstreamRefused
 
 
 def openai_body(error: FreeholdError) -> bytes:
@@ -25,4 +25,6 @@ def headers(error: FreeholdError) -> list[tuple[str, str]]:
     result = [("content-type", "application/json"), ("x-should-retry", "true" if error.retry else "false")]
     if error.retry_after_s is not None:
         result.append(("retry-after", str(math.ceil(error.retry_after_s))))
+    if isinstance(error, RateLimited):
+        result.extend(error.limits)
     return result

@@ -15,6 +15,7 @@ from freehold.core.request import Hints, Request
 from freehold.core.target import Target
 from freehold.core.usage import Usage, UsageSource
 from freehold.wire.egress import judge
+from freehold.wire.needs import least_tokens, needs_of
 from freehold.wire.retry_after import retry_after_s
 from freehold.wire.sse import data_of
 
@@ -38,7 +39,9 @@ def read(body: bytes) -> Request:
     """A request from its body. Raises BadRequest naming the field, what was wrong and what would be right."""
     try:
         fields = _fields.decode(body)
-        egress = judge(fields)
+        parts: set[str] = set()
+        egress = judge(fields, parts)
+        needs = needs_of(fields, parts)
     except (ValueError, RecursionError, OverflowError) as error:
         raise BadRequest(f"the body is not a chat completion request: {error}") from None
     options = _field(fields, "stream_options", _options, "an object")
@@ -51,6 +54,8 @@ def read(body: bytes) -> Request:
     if choices is not None and not 1 <= choices <= 128:
         raise BadRequest(f"n is {choices}; use 1 to 128", param="n")
     limits = [_field(fields, name, _whole, "a whole number") for name in ("max_completion_tokens", "max_tokens")]
+    limit = next((limit for limit in limits if limit is not None), None)
+    input_bytes = sum(len(memoryview(fields[name])) for name in ("messages", "tools") if name in fields)
     return Request(
         dialect="openai_chat",
         model=model,
@@ -58,9 +63,13 @@ def read(body: bytes) -> Request:
         stream=_field(fields, "stream", _flag, "true or false") or False,
         wants_usage=bool(options and options.include_usage),
         choices=choices or 1,
-        input_bytes=sum(len(memoryview(fields[name])) for name in ("messages", "tools") if name in fields),
-        max_output_tokens=next((limit for limit in limits if limit is not None), None),
+        input_bytes=input_bytes,
+        max_output_tokens=limit,
+        most_output_tokens=max((limit for limit in limits if limit is not None and limit > 0), default=None),
+        predicted_bytes=len(memoryview(fields["prediction"])) if "prediction" in fields else 0,
         egress=egress,
+        needs=needs,
+        least_tokens=least_tokens(needs, input_bytes, limit),
         hints=_field(fields, "provider", _hints, "an object of known routing hints") or Hints(),
     )
 

@@ -12,16 +12,19 @@ app = App(name="freehold", version=__version__, help="Rent LLMs until owning win
 _COMMANDS = {
     "demo": "The main job once, on this machine, on a real trace.",
     "serve": "Run the gateway until SIGTERM or Ctrl-C.",
-    "check": "Check a configuration: fields, references, keys, prices, clearances.",
+    "check": "Check a configuration: fields, references, keys, prices, clearances, dead rules.",
+    "explain": "Say in words where a request may go, where not, and why.",
     "import": "Import logs, usage exports, bills and traces into the ledger.",
     "plan": "What to own and what to rent, in dollars a month.",
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",
     "ledger": "Read the ledger.",
+    "content": "Show, erase and guard the content that workloads keep.",
     "export": "Export costs for other tools.",
+    "report": "Where data went, for a security review.",
     "replay": "Send a trace's requests at its own rhythm.",
     "engines": "Run, list and read owned engines.",
     "lab": "Stand-ins for a rented API and an owned engine.",
-    "keys": "Make API keys; the configuration holds only their SHA-256.",
+    "keys": "Make, list, revoke and rotate API keys; only their SHA-256 is kept.",
 }
 for _name, _help in _COMMANDS.items():
     app.command(f"freehold.app.cli.{_name}{'_' if iskeyword(_name) else ''}:app", name=_name, help=_help)

@@ -14,5 +14,5 @@ def _named(kind: object, tokens: Sequence[Token]) -> LedgerPlace:
     return named_ledger(tokens[0].value)
 
 
-_PARAMETER = Parameter(converter=_named, accepts_keys=False, n_tokens=1)
+_PARAMETER = Parameter(converter=_named, accepts_keys=False, n_tokens=1, metavar="LEDGER")
 LedgerFlag = Annotated[Path | PostgresPlace, _PARAMETER]

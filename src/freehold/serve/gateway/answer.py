@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from freehold.core.entry import Attempt
 from freehold.core.ports import Codec, Delta, Reply, UpstreamFailure, UpstreamReply
+from freehold.rules.sensitivity.restorer import Restorer
 from freehold.serve.gateway.board import Board
 from freehold.wire.sse import EventSplitter
 
@@ -14,10 +15,16 @@ _DRAIN_S = 0.25
 
 
 class Answer:
-    """One target's reply while it is being passed on. `close` stops the upstream's work; `finish` lets it end by itself."""
+    """One target's reply while it is being passed on. `close` stops the upstream's work; `finish` lets it end by itself.
 
-    def __init__(self, attempt: Attempt, upstream: UpstreamReply, codec: Codec, board: Board) -> None:
+    `restorer` puts back what this target saw only placeholders of.
+    """
+
+    def __init__(
+        self, attempt: Attempt, upstream: UpstreamReply, codec: Codec, board: Board, restorer: Restorer | None = None
+    ) -> None:
         self.attempt = attempt
+        self.restorer = restorer
         self.begun: Events = []
         self.whole: tuple[bytes, Reply] | None = None
         self._upstream = upstream
@@ -28,11 +35,12 @@ class Answer:
         self._closed = False
 
     async def read_whole(self, limit: int) -> None:
-        """The whole reply of a call without streaming. Raises UpstreamFailure."""
+        """The whole reply of a call without streaming, as its caller may have it. Raises UpstreamFailure."""
         body = await self._upstream.read(limit)
         try:
-            self.whole = (body, self._codec.decode(body))
-        except ValueError as error:
+            reply = self._codec.decode(body)
+            self.whole = (body if self.restorer is None else self.restorer.body(body), reply)
+        except (ValueError, RecursionError) as error:
             raise UpstreamFailure("malformed", f"the reply cannot be read: {error}") from None
 
     async def read_to_first_token(self, limit: int) -> None:
@@ -57,7 +65,7 @@ class Answer:
             return None
         try:
             return [(event, self._codec.delta(event)) for event in self._splitter.feed(chunk)]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UpstreamFailure("malformed", f"a stream event cannot be read: {error}") from None
 
     def leave(self) -> None:

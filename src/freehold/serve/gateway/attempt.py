@@ -31,6 +31,8 @@ async def attempt(decision: Decision, request: Request, gateway: Gateway, record
     """The first answer that begins. Raises UpstreamRefused (nobody else could mend it) or TargetsExhausted."""
     failures: list[Failed] = []
     waiting = list(decision.candidates[: record.policy.bounds.attempts])
+    if record.shield is not None:
+        await record.shield.prepare(request, [candidate.target for candidate in waiting])
     while waiting:
         candidate = waiting.pop(0)
         target = candidate.target
@@ -64,13 +66,14 @@ async def _try(candidate: Candidate, request: Request, gateway: Gateway, record:
     gateway.board.enter(target.name)
     try:
         async with asyncio.timeout(limit_s):
-            call = codec.encode(request, target)
+            shield = record.shield
+            call = codec.encode(request if shield is None else shield.towards(request, target), target)
             upstream = await gateway.outbound.send(call)
             trial.status = upstream.status
             if upstream.status != 200:
                 body = await upstream.read(_ERROR_BODY_BYTES)
                 raise Failed(codec.verdict(upstream.status, upstream.headers, body), upstream.status, body)
-            answer = Answer(trial, upstream, codec, gateway.board)
+            answer = Answer(trial, upstream, codec, gateway.board, None if shield is None else shield.restorer(target))
             if request.stream:
                 _require_events(upstream)
                 await answer.read_to_first_token(bounds.reply_bytes)

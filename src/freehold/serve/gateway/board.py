@@ -41,6 +41,11 @@ class Board:
         if since > said_at:
             self._cooling.pop(target, None)
 
+    def forget(self, target: str) -> None:
+        """The name is another place's now, or nobody's: cool-down and load go. Attempts under way still count, and leave."""
+        self._loads.pop(target, None)
+        self._cooling.pop(target, None)
+
     def states(self, targets: tuple[str, ...]) -> Mapping[str, TargetState]:
         """A snapshot for one decision."""
         now = self._monotonic()

@@ -1,28 +1,52 @@
 """What a request is: which workload it belongs to, and how its data must be handled once key, workload and header have spoken."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from freehold.core.data import Handling
+from freehold.core.data import Handling, Party
 from freehold.core.errors import BadRequest, Forbidden, NotFound
 from freehold.core.request import Ask, Request
 from freehold.core.target import Target, Workload
+from freehold.rules.handling import settle
 from freehold.serve.access.keys import Key
+from freehold.serve.gateway.inspection import Inspection
 from freehold.serve.gateway.policy import Policy
 
 _HEADERS = frozenset({"x-freehold-data", "x-freehold-workload", "x-freehold-stands-for"})
 
 
-def classify(request: Request, key: Key, headers: Mapping[str, str], policy: Policy) -> tuple[Workload, Ask]:
+def classify(
+    request: Request, key: Key, headers: Mapping[str, str], policy: Policy, content: Inspection | None = None
+) -> tuple[Workload, Ask]:
     """The workload and what the rules decide on. Raises BadRequest, NotFound, Forbidden. A floor only rises."""
     _refuse_unknown_headers(headers)
     workload, named = _find_workload(request.model, headers.get("x-freehold-workload"), key, policy)
-    handling = workload.handling.raised_by(key.handling)
+    parties = [Party("workload", workload.handling), Party("key", key.handling)]
     if "x-freehold-data" in headers:
-        try:
-            handling = handling.raised_by(Handling.parse(headers["x-freehold-data"]))
-        except ValueError as error:
-            raise BadRequest(f"header x-freehold-data: {error}", param="x-freehold-data") from None
-    return workload, Ask(workload=workload.name, handling=handling, egress=request.egress, named=named, hints=request.hints)
+        parties.append(Party("header", _declared(headers["x-freehold-data"], policy)))
+    if content is not None and (found := content.party(workload.name)) is not None:
+        parties.append(found)
+    ask = Ask(
+        workload=workload.name, handling=settle(parties, policy.labels), parties=tuple(parties), labels=policy.labels,
+        egress=request.egress, needs=request.needs, least_tokens=request.least_tokens, named=named, hints=request.hints,
+    )  # fmt: skip
+    return workload, ask
+
+
+def _declared(text: str, policy: Policy) -> Handling:
+    """What the header demands. A label or provider that nobody knows would demand nothing: it is refused by name."""
+    try:
+        declared = Handling.parse(text)
+        providers = declared.demands.not_providers | (declared.demands.providers or frozenset())
+        _refuse_unknown("label", declared.labels, policy.labels)
+        _refuse_unknown("provider", providers, policy.providers)
+    except ValueError as error:
+        raise BadRequest(f"header x-freehold-data: {error}", param="x-freehold-data") from None
+    return declared
+
+
+def _refuse_unknown(what: str, named: frozenset[str], known: Collection[str]) -> None:
+    for name in sorted(named.difference(known)):
+        raise ValueError(f"unknown {what} {name!r}; known are {', '.join(sorted(known))}")
 
 
 def _refuse_unknown_headers(headers: Mapping[str, str]) -> None:

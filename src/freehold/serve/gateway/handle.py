@@ -1,7 +1,7 @@
 """The request line: one request, start to end, as a straight line. Start reading here.
 
-admit the caller · read the bytes · classify the data · decide the targets · attempt them · relay the answer · settle it durably
-· release its end · observe.
+admit the caller · read the bytes · scan and classify the data · decide the targets · attempt them · relay the answer
+· settle it durably · release its end · observe · keep.
 """
 
 import asyncio
@@ -11,7 +11,10 @@ import structlog
 
 from freehold.core.entry import Outcome
 from freehold.core.errors import (
+    BadRequest,
+    BudgetSpent,
     CallerGone,
+    ContentBlocked,
     FreeholdError,
     LedgerUnavailable,
     NoTargetAllowed,
@@ -21,15 +24,18 @@ from freehold.core.errors import (
     UpstreamRefused,
 )
 from freehold.core.ports import Sink
-from freehold.rules.order import decide
 from freehold.serve.gateway.answer import Answer
 from freehold.serve.gateway.attempt import attempt
 from freehold.serve.gateway.classify import classify
 from freehold.serve.gateway.closing import Closing, refusal
+from freehold.serve.gateway.deciding import decided
 from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.inspection import inspect
+from freehold.serve.gateway.paying import paid
 from freehold.serve.gateway.record import Record
 from freehold.serve.gateway.relay import relay
 from freehold.serve.gateway.reply_headers import reply_headers
+from freehold.serve.gateway.scope import scoped
 from freehold.wire import openai_chat
 
 _RELEASE_S = 30.0
@@ -47,16 +53,23 @@ async def handle(headers: Mapping[str, str], body: Callable[[], Awaitable[bytes]
     gateway.in_flight += 1
     try:
         async with asyncio.timeout(policy.bounds.total_s):
-            key = policy.keys.admit(headers)
+            key = gateway.admit(headers)
             _require_room(gateway)
             request = openai_chat.read(await body())
-            workload, ask = classify(request, key, headers, policy)
-            record.open(request, ask, key.name, headers)
-            targets = [policy.targets[name] for name in workload.targets]
-            decision = decide(ask, workload, targets, gateway.board.states(workload.targets))
+            content = await inspect(request, policy.inspector)
+            workload, ask = classify(request, key, headers, policy, content)
+            ask = scoped(ask, workload, key, policy.targets)
+            record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
+            record.open(request, ask, key, headers)
+            record.found(content)
+            decision = decided(request, ask, workload, policy, gateway.board.states(workload.targets))
             record.entry.removed = decision.removed
             if not decision.candidates:
                 raise NoTargetAllowed(f"no target may serve this request: {decision.why_not()}")
+            decision = await paid(decision, request, gateway, record)
+            if gateway.keeper is not None:
+                kept = content.kept(workload.name, ask.handling)
+                sink = gateway.keeper.copying(sink, request.fields, policy.keep.get(workload.name), kept)
             async with sink.cancelled_by_hang_up():
                 answer = await attempt(decision, request, gateway, record)
                 closing: Closing | None = await relay(answer, request, sink, record)
@@ -66,13 +79,19 @@ async def handle(headers: Mapping[str, str], body: Callable[[], Awaitable[bytes]
         if answer is not None:
             answer.close()
     try:
-        closing = await _settle(closing, sink, record, gateway)
-        await _release(closing, sink, record)
+        try:
+            settled = await _settle(closing, sink, record, gateway)
+        finally:
+            gateway.admission.settle(record.admitted, record.entry.cost_nanousd if record.opened else 0)
+        await _release(settled, sink, record)
     finally:
         gateway.in_flight -= 1
         if answer is not None:
             await answer.finish()
+        await gateway.admission.correct(record.admitted, record.tokens())
     _observe(record, gateway)
+    if gateway.keeper is not None and record.opened and settled is closing:  # else its entry could not be written
+        gateway.keeper.take(sink, record.entry)
 
 
 def _require_room(gateway: Gateway) -> None:
@@ -96,7 +115,7 @@ def _end_badly(error: BaseException, sink: Sink, record: Record) -> Closing | No
     outcome: Outcome = "failed"
     if isinstance(error, StreamBroken):
         outcome = "cut"
-    elif isinstance(error, NoTargetAllowed | UpstreamRefused):
+    elif isinstance(error, BadRequest | BudgetSpent | ContentBlocked | NoTargetAllowed | UpstreamRefused):
         outcome = "refused"
     record.end(outcome, error.status, error.code)
     return refusal(error, started=sink.started)

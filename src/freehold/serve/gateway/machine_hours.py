@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from freehold.core.errors import LedgerUnavailable
 from freehold.core.machine import OwnedMachine
 from freehold.core.target import Target
+from freehold.serve.gateway.heartbeat import beating
 from freehold.serve.gateway.house import Gateway
 
 _EVERY_S = 15.0  # what a process that is killed loses at most
@@ -27,22 +28,8 @@ class MachineStore(Protocol):
 @asynccontextmanager
 async def machines_on_record(gateway: Gateway, store: MachineStore) -> AsyncIterator[None]:
     """From the beginning to the end of the block the machines of the gateway's policy, whichever it is then, are seen."""
-    leaving = asyncio.Event()
-    watch = asyncio.create_task(_watch(gateway, store, leaving))
-    try:
+    async with beating(lambda: _see(gateway, store), _EVERY_S):
         yield
-    finally:
-        leaving.set()
-        await watch
-
-
-async def _watch(gateway: Gateway, store: MachineStore, leaving: asyncio.Event) -> None:
-    while not leaving.is_set():
-        await _see(gateway, store)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_EVERY_S):
-                await leaving.wait()
-    await _see(gateway, store)
 
 
 async def _see(gateway: Gateway, store: MachineStore) -> None:

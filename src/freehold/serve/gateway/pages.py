@@ -7,17 +7,18 @@ import msgspec
 from freehold.core.errors import NotFound
 from freehold.serve.access.keys import Key
 from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.scope import reaches
 
 
 def model_list(headers: Mapping[str, str], gateway: Gateway) -> bytes:
-    """`GET /v1/models`: what this key may name. Raises Unauthenticated."""
-    key = gateway.policy.keys.admit(headers)
+    """`GET /v1/models`: what this key may name. Raises Unauthenticated, Forbidden."""
+    key = gateway.admit(headers)
     return msgspec.json.encode({"object": "list", "data": [_model(name, owner) for name, owner in _names(key, gateway)]})
 
 
 def one_model(name: str, headers: Mapping[str, str], gateway: Gateway) -> bytes:
-    """`GET /v1/models/{id}`. Raises Unauthenticated, NotFound."""
-    key = gateway.policy.keys.admit(headers)
+    """`GET /v1/models/{id}`. Raises Unauthenticated, Forbidden, NotFound."""
+    key = gateway.admit(headers)
     for known, owner in _names(key, gateway):
         if known == name:
             return msgspec.json.encode(_model(known, owner))
@@ -37,7 +38,9 @@ def _names(key: Key, gateway: Gateway) -> list[tuple[str, str]]:
     """Workloads first, then the targets behind them."""
     policy = gateway.policy
     workloads = [w for w in policy.workloads.values() if key.workloads is None or w.name in key.workloads]
-    behind = dict.fromkeys(name for workload in workloads for name in workload.targets)
+    within = {name for name, target in policy.targets.items() if reaches(key, target)}
+    workloads = [workload for workload in workloads if not within.isdisjoint(workload.targets)]
+    behind = dict.fromkeys(name for workload in workloads for name in workload.targets if name in within)
     return [(w.name, "freehold:workload") for w in workloads] + [(n, f"freehold:{policy.targets[n].kind}") for n in behind]
 
 

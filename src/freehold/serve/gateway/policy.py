@@ -5,10 +5,15 @@ from datetime import date
 
 import msgspec
 
+from freehold.core.data import LABELS, DataClass, LabelRule
 from freehold.core.ports import Codec, Engine
 from freehold.core.price import PriceCard
 from freehold.core.target import Target, Workload
+from freehold.rules.budget import Budget
 from freehold.serve.access.keys import Keyring
+from freehold.serve.access.limits import Limit
+from freehold.serve.gateway.inspection import Inspector
+from freehold.serve.transport.ways import Way
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +31,20 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float = 900.0
 
 
+class Keep(msgspec.Struct, frozen=True):
+    """What a workload keeps of its content: `sample` of its finished requests (0-1), for `ttl_s` seconds, up to a data class."""
+
+    ttl_s: float
+    sample: float
+    up_to: DataClass
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Codecs and engines by target. `version` names it in every entry; `price(target, day)` is None for owned targets."""
+    """Codecs and engines by target. `version` names it in every entry; `price(target, day)` is None for owned targets.
+
+    `ways` by the origin of every target; `media_hosts` by target or workload; `keep` by workload, where one keeps content.
+    `labels` are those that data may carry, `providers` the names that a header may allow or deny.
+    """
 
     version: str
     targets: Mapping[str, Target]
@@ -37,3 +54,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keyring
     bounds: Bounds
     price: Callable[[Target, date], PriceCard | None]
+    budgets: tuple[Budget, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    ways: Mapping[str, Way] = {}
+    media_hosts: Mapping[str, frozenset[str]] = {}
+    keep: Mapping[str, Keep] = {}
+    labels: Mapping[str, LabelRule] = LABELS
+    providers: frozenset[str] = frozenset()
+    inspector: Inspector | None = None

@@ -6,9 +6,13 @@ from datetime import UTC, date, datetime
 from freehold.core.decision import Candidate
 from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome
 from freehold.core.ids import request_id
+from freehold.core.policy_facts import Demanded
 from freehold.core.request import Ask, Request
+from freehold.serve.access.admission import Pass
+from freehold.serve.access.keys import Key
 from freehold.serve.gateway.billing import bill, compare
 from freehold.serve.gateway.clock import Clock
+from freehold.serve.gateway.inspection import Inspection, Shield
 from freehold.serve.gateway.policy import Policy
 
 
@@ -25,6 +29,8 @@ class Record:
         self.received_at = clock.now()
         self.id = request_id(self.received_at)
         self.ended = False
+        self.admitted = Pass()
+        self.shield: Shield | None = None
         self._entry: Entry | None = None
         self._input_bytes = self._text_bytes = self._content_events = 0
 
@@ -39,16 +45,23 @@ class Record:
         """Whether there is an entry to settle."""
         return self._entry is not None
 
-    def open(self, request: Request, ask: Ask, key: str, headers: Mapping[str, str]) -> None:
+    def open(self, request: Request, ask: Ask, key: Key, headers: Mapping[str, str]) -> None:
         """Begin the entry of an admitted, classified request."""
         self._input_bytes = request.input_bytes
         regions = ask.handling.regions
         self._entry = Entry(
             id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
-            workload=ask.workload, key=key, data_class=ask.handling.data_class.name,
+            workload=ask.workload, key=key.name, team=key.team, user=key.user, data_class=ask.handling.data_class.name,
             regions=None if regions is None else tuple(sorted(regions)), asked_model=request.model,
             dialect=request.dialect, stream=request.stream, policy=self.policy.version,
+            demanded=_demanded(ask),
         )  # fmt: skip
+
+    def found(self, content: Inspection) -> None:
+        """What the content holds, as evidence; and placeholders where some of it is to be redacted. Raises ContentBlocked."""
+        self.entry.findings = content.evidence()
+        content.refuse_blocked(self.entry.workload)
+        self.shield = content.shield(self.entry.workload)
 
     def elapsed_s(self) -> float:
         """Seconds since the request was received."""
@@ -57,7 +70,7 @@ class Record:
     def begin_attempt(self, candidate: Candidate) -> Attempt:
         """A new attempt, at whose target the request now is, with the price that holds there today."""
         target, entry = candidate.target, self.entry
-        price = self.policy.price(target, self._day())
+        price = self.policy.price(target, self.day())
         attempt = Attempt(
             target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s(),
             price=price,
@@ -95,9 +108,14 @@ class Record:
         entry.outcome, entry.status, entry.error_code, entry.total_s = outcome, status, error_code, self.elapsed_s()
         entry.cost_nanousd = sum(attempt.cost_nanousd for attempt in entry.attempts)
         entry.usage = entry.attempts[-1].usage if entry.attempts else None
-        compare(entry, self.policy, self._day())
+        compare(entry, self.policy, self.day())
 
-    def _day(self) -> date:
+    def tokens(self) -> int:
+        """What all its attempts took together."""
+        usages = [attempt.usage for attempt in self._entry.attempts if attempt.usage] if self._entry is not None else []
+        return sum(usage.input_tokens + usage.output_tokens for usage in usages)
+
+    def day(self) -> date:
         """Whose prices hold: the day it was received, in UTC."""
         return datetime.fromtimestamp(self.received_at, UTC).date()
 
@@ -106,6 +124,18 @@ class Record:
         until = self.entry.ttft_s or self.elapsed_s()
         there = sum(min(a.ended_s or until, until) - a.started_s for a in self.entry.attempts)
         return max(0.0, until - there)
+
+
+def _demanded(ask: Ask) -> Demanded:
+    """Demands of all parties and the caller's hints, whichever asks more."""
+    demands, zdr = ask.handling.demands, ask.hints.zdr
+    return Demanded(
+        labels=tuple(sorted(ask.handling.labels)), egress=tuple(sorted(ask.egress)),
+        retention_days=0 if zdr else demands.retention_days,
+        no_training=demands.no_training or ask.hints.data_collection == "deny", pinned=demands.pinned,
+        providers=None if demands.providers is None else tuple(sorted(demands.providers)),
+        not_providers=tuple(sorted(demands.not_providers)),
+    )  # fmt: skip
 
 
 def _stands_for(headers: Mapping[str, str], received_at: float) -> float:

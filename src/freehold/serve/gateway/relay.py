@@ -5,6 +5,7 @@ import asyncio
 from freehold.core.errors import StreamBroken
 from freehold.core.ports import Sink, UpstreamFailure
 from freehold.core.request import Request
+from freehold.rules.sensitivity.chat_stream import ChatStream
 from freehold.serve.gateway.answer import Answer, Events
 from freehold.serve.gateway.closing import Closing
 from freehold.serve.gateway.record import Record
@@ -44,6 +45,7 @@ class _Stream:
         self._finished = 0
         self._done = False
         self._tail = bytearray()
+        self._restored = None if answer.restorer is None else ChatStream(answer.restorer)
 
     async def pass_on(self) -> bytes:
         """Relay until the end; what was held back is returned: everything from the last choice's finish on."""
@@ -52,6 +54,8 @@ class _Stream:
             await self._take(events)
         if self._finished < self._request.choices:
             raise UpstreamFailure("cut", "the stream ended without a finish")
+        if not self._done and self._restored is not None:
+            self._tail += self._restored.end()
         if not self._done:
             self._tail += _DONE  # some servers end a finished stream without it; callers wait for it
         return bytes(self._tail)
@@ -79,10 +83,15 @@ class _Stream:
             self._done = self._done or delta.done
             if delta.usage_only and not self._request.wants_usage:
                 continue
+            try:
+                seen = self._as_sent(event, done=delta.done)
+            except RecursionError:
+                problem = UpstreamFailure("malformed", "a stream event nests too deeply to be restored")
+                break
             if delta.done or self._finished >= self._request.choices:
-                self._tail += event
+                self._tail += seen
             else:
-                ready.append(event)
+                ready.append(seen)
             if self._done:
                 break
         if ready:
@@ -91,3 +100,9 @@ class _Stream:
             problem = UpstreamFailure("malformed", "the stream does not end after its finish")
         if problem is not None:
             raise problem
+
+    def _as_sent(self, event: bytes, *, done: bool) -> bytes:
+        """The event with the caller's own values in place of placeholders; what they still held goes out before [DONE]."""
+        if self._restored is None:
+            return event
+        return self._restored.end() + event if done else self._restored.event(event)

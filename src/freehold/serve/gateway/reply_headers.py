@@ -7,7 +7,7 @@ from freehold.serve.gateway.record import Record
 
 
 def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
-    """`x-request-id` and `x-freehold-*`.
+    """`x-request-id` and `x-freehold-*`, and what is left of the limits.
 
     The cost is the rented one, known once an answer is whole: the head of a stream carries none, nor does an answer from
     owned capacity, whose cost is the machine's and not the request's.
@@ -22,6 +22,9 @@ def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
     if entry.target is not None:
         headers.append(("x-freehold-target", entry.target))
         headers.append(("x-freehold-reason", entry.reason.encode("ascii", "replace").decode()))
+    headers.extend(record.admitted.entered.headers)
+    if record.admitted.held.over:
+        headers.append(("x-freehold-budget", ", ".join(f"{name} over" for name in record.admitted.held.over)))
     if record.ended and entry.basis != "owned":
         headers.append(("x-freehold-cost-usd", f"{dollars(entry.cost_nanousd):f}"))
     return headers

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from freehold.core.ports import HttpCall, UpstreamFailure
+from freehold.core.ports import Engine, HttpCall, UpstreamFailure
 from freehold.core.target import Target
 from freehold.serve.gateway.house import Gateway
 
@@ -19,8 +19,9 @@ async def watch_loads(gateway: Gateway) -> None:
     """Until cancelled. An engine that cannot be read keeps only the declared concurrency as its measure."""
     readable: set[str] = set()
     while True:
-        owned = [gateway.policy.targets[name] for name in gateway.policy.engines]
-        results = await asyncio.gather(*(_read(target, gateway) for target in owned))
+        policy = gateway.policy
+        owned = [policy.targets[name] for name in policy.engines]
+        results = await asyncio.gather(*(_read(target, policy.engines[target.name], gateway) for target in owned))
         for target, problem in zip(owned, results, strict=True):
             if problem is None:
                 readable.add(target.name)
@@ -30,7 +31,7 @@ async def watch_loads(gateway: Gateway) -> None:
         await asyncio.sleep(_EVERY_S)
 
 
-async def _read(target: Target, gateway: Gateway) -> str | None:
+async def _read(target: Target, engine: Engine, gateway: Gateway) -> str | None:
     """One reading onto the board; what went wrong, if it did."""
     parts = urlsplit(target.url)
     call = HttpCall(f"{parts.scheme}://{parts.netloc}/metrics", {}, b"", method="GET")
@@ -41,11 +42,14 @@ async def _read(target: Target, gateway: Gateway) -> str | None:
                 text = (await reply.read(_METRICS_BYTES)).decode(errors="replace")
             finally:
                 reply.close()
-        gateway.board.read_load(target.name, gateway.policy.engines[target.name].load(text))
+        load = engine.load(text)
     except UpstreamFailure as failure:
         return failure.detail
     except TimeoutError:
         return f"not read within {_READ_S:g} s"
     except ValueError as error:
         return str(error)
+    now = gateway.policy.targets.get(target.name)
+    if now is not None and now.url == target.url:  # else the name left or moved while this was read
+        gateway.board.read_load(target.name, load)
     return None

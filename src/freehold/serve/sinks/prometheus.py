@@ -37,7 +37,16 @@ class PrometheusSink:
         self._signal_state = gauge("signal_state", "1 while a signal of the build threshold is on.", which)
         self._signal_value = gauge("signal_value", "Its value in its own unit; NaN where there is too little to measure.", which)
         self._failed_looks = counter("signal_failures_total", "Times the signals could not be judged.")
+        self._reloads = counter(
+            "config_reloads_total", "Configurations read again while serving, loaded or refused.", ("result",)
+        )
+        self._content = counter("content_records_total", "Kept content: kept, expired, too_large, or lost.", ("outcome",))
         self._events = counter("webhook_events_total", "Changes of signals for the webhook, sent or lost.", ("outcome",))
+
+        self._limited = counter("limited_total", "Requests turned away by a limit or a budget.", ("scope", "reason"))
+        self._budgets = gauge("budget_remaining_ratio", "Least share of its limit that an owner has left.", ("budget",))
+        self._uncounted = gauge("limit_failures", "Times limits could not be counted and let requests pass, since start.")
+        self._overrun = gauge("budget_overrun_nanodollars", "What requests cost beyond what was set aside, since start.")
 
     def __call__(self, entry: Entry) -> None:
         """Count one settled entry."""
@@ -71,10 +80,30 @@ class PrometheusSink:
         """What became of a webhook's event."""
         self._events.labels(outcome).inc()
 
+    def count_reload(self, result: str) -> None:
+        """What became of a configuration that was read again."""
+        self._reloads.labels(result).inc()
+
+    def count_content(self, outcome: str, times: int) -> None:
+        """What became of content that was to be kept, or was."""
+        self._content.labels(outcome).inc(times)
+
+    def count_limited(self, scope: str, reason: str) -> None:
+        """A request was turned away."""
+        self._limited.labels(scope, reason).inc()
+
+    def show_money(self, remaining: Mapping[str, float], overrun_nanousd: int, limit_failures: int) -> None:
+        """The state of budgets and limits at this moment."""
+        for budget, share in remaining.items():
+            self._budgets.labels(budget).set(share)
+        self._overrun.set(overrun_nanousd)
+        self._uncounted.set(limit_failures)
+
     def render(self, in_flight: int, observer_failures: int, up: Mapping[str, bool]) -> bytes:
         """The exposition text, with the live values of this moment."""
         self._in_flight.set(in_flight)
         self._failures.set(observer_failures)
+        self._up.clear()  # of targets that a reload removed nothing is known
         for target, is_up in up.items():
             self._up.labels(target).set(is_up)
         return generate_latest(self.registry)

@@ -31,6 +31,10 @@ class Connection(Protocol):
         """Whether there is that table. An older version's ledger may lack it, and a reader changes nothing about it."""
         ...
 
+    def columns(self, table: str) -> frozenset[str]:
+        """The names of its columns: an older version's table may have fewer."""
+        ...
+
     def close(self) -> None:
         """What was not committed is gone."""
         ...

@@ -13,7 +13,7 @@ PRICE_COLUMNS = tuple("id provider model valid_from source card".split())
 ENTRY_COLUMNS = tuple(
     "id received_at stands_for workload key data_class regions asked_model dialect stream policy outcome status error_code "
     "reason removed spilled target model basis uncached_input cache_read cache_write answer_output reasoning usage_source "
-    "cost_nanousd ttft_s total_s marginal_nanousd shadow_nanousd shadow_at lab".split()
+    "cost_nanousd ttft_s total_s marginal_nanousd shadow_nanousd shadow_at lab demanded team user_id budgets findings".split()
 )
 ATTEMPT_COLUMNS = tuple(
     "entry_id n target model kind reason started_s first_token_s ended_s outcome status detail uncached_input cache_read "
@@ -29,6 +29,9 @@ def entry_row(e: Entry) -> tuple[object, ...]:
         e.id, e.received_at, e.stands_for, e.workload, e.key, e.data_class, regions, e.asked_model, e.dialect, e.stream,
         e.policy, e.outcome, e.status, e.error_code, e.reason, removed, e.spilled, e.target, e.model, e.basis,
         *_buckets(e.usage), e.cost_nanousd, e.ttft_s, e.total_s, e.marginal_nanousd, e.shadow_nanousd, e.shadow_at, e.lab,
+        None if e.demanded is None else msgspec.json.encode(e.demanded).decode(), e.team, e.user,
+        msgspec.json.encode([charge.owner for charge in e.charges]).decode() if e.charges else None,
+        msgspec.json.encode(e.findings).decode() if e.findings else None,
     )  # fmt: skip
 
 

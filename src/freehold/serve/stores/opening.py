@@ -29,7 +29,7 @@ def open_store(place: LedgerPlace) -> SqliteStore | PostgresStore:
 def reading(place: LedgerPlace) -> Iterator[Connection]:
     """One state of the ledger for several queries. Raises BadSettings when it cannot be read."""
     try:
-        with closing(connected(place, read_only=True)) as connection:
+        with closing(connected(existing(place), read_only=True)) as connection:
             if not connection.has("entries"):
                 raise StoreError("there is no ledger in it; 'freehold serve' makes one")
             yield connection

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -32,9 +32,10 @@ class PostgresPlace(msgspec.Struct, frozen=True):
 
     def masked(self, text: str) -> str:
         """A message in one line that does not hold the password, whoever wrote it."""
-        user, _, _ = urlsplit(self.url.reveal()).netloc.rpartition("@")
-        password = user.partition(":")[2]
-        for secret in {self.url.reveal(), password, unquote(password)} - {""}:
+        parts = urlsplit(self.url.reveal())
+        password = parts.netloc.rpartition("@")[0].partition(":")[2]
+        stated = {value for name, value in parse_qsl(parts.query) if "password" in name}
+        for secret in ({self.url.reveal(), password, unquote(password)} | stated) - {""}:
             text = text.replace(secret, "***")
         return " ".join(text.split())
 
@@ -51,6 +52,7 @@ def postgres_place(url: Secret) -> PostgresPlace:
         parts = urlsplit(url.reveal())
     except ValueError:
         raise wrong from None
-    if parts.fragment or any(character.isspace() for character in url.reveal()):
+    # A sign of the password that is not escaped would put the rest of it elsewhere.
+    if "@" in parts.path or parts.fragment or any(character.isspace() for character in url.reveal()):
         raise wrong
     return PostgresPlace(url)

@@ -8,6 +8,7 @@ import structlog
 
 from freehold.core.entry import Entry
 from freehold.core.errors import BadSettings, LedgerUnavailable
+from freehold.serve.stores.bookings import SPEND, TAKE, lease_rows, spent_rows
 from freehold.serve.stores.entry_rows import ATTEMPT_COLUMNS, ENTRY_COLUMNS, attempt_row, entry_row, price_id, price_row
 from freehold.serve.stores.place import PostgresPlace, StoreError
 from freehold.serve.stores.postgres_schema import check, prepare
@@ -50,6 +51,9 @@ class PostgresStore:
                 session.run_many(_INSERT_PRICE, [price_row(ident, cards[ident]) for ident in fresh])
             for table, columns, rows in tables:
                 session.copy_in(table, columns, rows)
+            for statement, values in ((SPEND, spent_rows(entries)), (TAKE, lease_rows(entries))):
+                if values:
+                    session.run_many(statement, values)
 
         self._commit(put)
         self._known_prices.update(cards)
@@ -69,11 +73,14 @@ class PostgresStore:
             session = self._connected()
             try:
                 put(session)
-            except BaseException as error:  # a transaction left open would take the next one with it
+            except StoreError as error:
                 session.roll_back()
                 if first and session.lost:
                     continue
-                raise self._unwritable(error) if isinstance(error, StoreError) else error from None
+                raise self._unwritable(error) from None
+            except BaseException:  # a transaction left open would take the next one with it
+                session.roll_back()
+                raise
             try:
                 session.commit()
             except StoreError as error:

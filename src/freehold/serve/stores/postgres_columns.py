@@ -19,7 +19,7 @@ _ROW = np.dtype(
     [("fields", ">i2"), ("a", ">i4"), ("time", ">f8"), ("b", ">i4"), ("workload", ">i4"), ("c", ">i4"), ("class", ">i4"),
      ("d", ">i4"), ("input", ">i8"), ("e", ">i4"), ("cache_read", ">i8"), ("f", ">i4"), ("output", ">i8")]
 )  # fmt: skip
-_PLACES = "array_position(CAST(? AS text[]), workload), array_position(CAST(? AS text[]), data_class)"
+_PLACES = "array_position(?::text[], workload), array_position(?::text[], data_class)"
 _ENTRIES = f"""SELECT stands_for, {_PLACES}, uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0),
     coalesce(cache_read, 0), coalesce(answer_output, 0) + coalesce(reasoning, 0)
     FROM entries WHERE outcome = 'finished' AND uncached_input IS NOT NULL"""  # noqa: S608 (fixed text)

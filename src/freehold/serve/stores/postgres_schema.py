@@ -46,6 +46,31 @@ _MIGRATIONS = (
         hire_plan TEXT NOT NULL, price_source TEXT NOT NULL, price_date TEXT NOT NULL,
         lab INTEGER NOT NULL);
     """,
+    """
+    ALTER TABLE entries ADD COLUMN demanded TEXT;
+    CREATE TABLE policies (version TEXT NOT NULL, loaded_at FLOAT8 NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL,
+        codec TEXT NOT NULL, provider TEXT, model TEXT NOT NULL, pinned INTEGER NOT NULL, host TEXT NOT NULL,
+        regions TEXT NOT NULL, clearance TEXT NOT NULL, retention_days BIGINT, trains_on_data INTEGER,
+        baa INTEGER NOT NULL, labels TEXT, egress TEXT NOT NULL, lab INTEGER NOT NULL,
+        PRIMARY KEY (version, target));
+    CREATE TABLE policy_spans (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, version TEXT NOT NULL,
+        began_at FLOAT8 NOT NULL, seen_until FLOAT8 NOT NULL);
+    """,
+    """
+    ALTER TABLE entries ADD COLUMN team TEXT;
+    ALTER TABLE entries ADD COLUMN user_id TEXT;
+    ALTER TABLE entries ADD COLUMN budgets TEXT;
+    CREATE TABLE api_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, role TEXT,
+        grants TEXT NOT NULL, made_at FLOAT8 NOT NULL, expires_at FLOAT8, revoked_at FLOAT8);
+    CREATE TABLE api_keys_version (id INTEGER PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL);
+    INSERT INTO api_keys_version VALUES (1, 0);
+    CREATE TABLE budget_spent (owner TEXT NOT NULL, period TEXT NOT NULL, spent_nanousd BIGINT NOT NULL,
+        PRIMARY KEY (owner, period));
+    CREATE TABLE budget_leases (id TEXT PRIMARY KEY, owner TEXT NOT NULL, period TEXT NOT NULL,
+        amount_nanousd BIGINT NOT NULL CHECK (amount_nanousd >= 0), expires_at FLOAT8 NOT NULL);
+    CREATE INDEX budget_leases_by_owner ON budget_leases (owner, period);
+    """,
+    "ALTER TABLE entries ADD COLUMN findings TEXT;",
 )
 
 _SERVER = "SELECT current_setting('server_encoding'), current_setting('fsync'), current_schema()"

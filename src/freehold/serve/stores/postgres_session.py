@@ -20,6 +20,7 @@ _SETTINGS = """SELECT set_config('lock_timeout', '10s', false), set_config('curs
     set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
     ELSE current_setting('synchronous_commit') END, false)"""
 _HAS = "SELECT to_regclass(quote_ident(current_schema()) || '.' || quote_ident(?)) IS NOT NULL"
+_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ?"
 _NUL = str.maketrans({"\0": "\ufffd"})
 
 
@@ -85,6 +86,10 @@ class PostgresSession:
     def has(self, table: str) -> bool:
         """Whether the schema has that table; an older version's may not."""
         return bool(self.rows(_HAS, (table,))[0][0])
+
+    def columns(self, table: str) -> frozenset[str]:
+        """The names of the table's columns."""
+        return frozenset(name for (name,) in self.rows(_COLUMNS, (table,)))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -12,9 +12,9 @@ _REWRITES = (
     (re.compile(r"%"), "%%"),
     (re.compile(r"\?"), "%s"),
     (re.compile(r"(?<![:\w]):([a-z_]+)"), r"%(\1)s"),
-    (re.compile(r"SELECT value FROM json_each\(([^)]*\)s|%s)\)"), r"SELECT json_array_elements_text(CAST(\1 AS json))"),
+    (re.compile(r"SELECT value FROM json_each\(([^)]*\)s|%s)\)"), r"SELECT json_array_elements_text(\1::json)"),
     # A cast rounds here; SQLite's cuts off.
-    (re.compile(r"\bCAST\((?!%)"), "trunc("),
+    (re.compile(r"\bCAST\("), "trunc("),
     (re.compile(r" AS INTEGER\)"), ")::bigint"),
     # And rounding takes halves to the even neighbour; SQLite's takes them up.
     (re.compile(r"\bround\("), "floor(0.5 + "),

@@ -1,6 +1,6 @@
 """The ledger in one SQLite file (WAL, fsync on every commit): entries, their attempts, and the price cards they refer to.
 
-The tables that others fill are made here too: imported use, and the machines that stood behind owned targets.
+The tables that others fill are made here too: imported use, the machines that stood behind owned targets, the policies.
 """
 
 import sqlite3
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from freehold.core.entry import Entry
 from freehold.core.errors import BadSettings, LedgerUnavailable
+from freehold.serve.stores.bookings import SPEND, TAKE, lease_rows, spent_rows
 from freehold.serve.stores.entry_rows import ATTEMPT_COLUMNS, ENTRY_COLUMNS, attempt_row, entry_row, price_id, price_row
 
 APPLICATION_ID = 0x46524548  # "FREH": tells our file from any other SQLite file
@@ -51,10 +52,34 @@ _MIGRATIONS = (
         gpu_count INTEGER NOT NULL, provider TEXT NOT NULL, hire_plan TEXT NOT NULL, price_source TEXT NOT NULL,
         price_date TEXT NOT NULL, lab INTEGER NOT NULL) STRICT;
     """,
+    """
+    ALTER TABLE entries ADD COLUMN demanded TEXT;
+    CREATE TABLE policies (version TEXT NOT NULL, loaded_at REAL NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL,
+        codec TEXT NOT NULL, provider TEXT, model TEXT NOT NULL, pinned INTEGER NOT NULL, host TEXT NOT NULL,
+        regions TEXT NOT NULL, clearance TEXT NOT NULL, retention_days INTEGER, trains_on_data INTEGER, baa INTEGER NOT NULL,
+        labels TEXT, egress TEXT NOT NULL, lab INTEGER NOT NULL, PRIMARY KEY (version, target)) STRICT, WITHOUT ROWID;
+    CREATE TABLE policy_spans (id INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL, began_at REAL NOT NULL,
+        seen_until REAL NOT NULL) STRICT;
+    """,
+    """
+    ALTER TABLE entries ADD COLUMN team TEXT;
+    ALTER TABLE entries ADD COLUMN user_id TEXT;
+    ALTER TABLE entries ADD COLUMN budgets TEXT;
+    CREATE TABLE api_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, role TEXT, grants TEXT NOT NULL,
+        made_at REAL NOT NULL, expires_at REAL, revoked_at REAL) STRICT;
+    CREATE TABLE api_keys_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;
+    INSERT INTO api_keys_version VALUES (1, 0);
+    CREATE TABLE budget_spent (owner TEXT NOT NULL, period TEXT NOT NULL, spent_nanousd INTEGER NOT NULL,
+        PRIMARY KEY (owner, period)) STRICT, WITHOUT ROWID;
+    CREATE TABLE budget_leases (id TEXT PRIMARY KEY, owner TEXT NOT NULL, period TEXT NOT NULL,
+        amount_nanousd INTEGER NOT NULL CHECK (amount_nanousd >= 0), expires_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX budget_leases_by_owner ON budget_leases (owner, period);
+    """,
+    "ALTER TABLE entries ADD COLUMN findings TEXT;",
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"
-_INSERT_ENTRY = f"INSERT INTO entries VALUES ({', '.join('?' * len(ENTRY_COLUMNS))})"  # noqa: S608 (fixed text)
+_INSERT_ENTRY = f"INSERT INTO entries ({', '.join(ENTRY_COLUMNS)}) VALUES ({', '.join('?' * len(ENTRY_COLUMNS))})"  # noqa: S608 (fixed text)
 _INSERT_ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"  # noqa: S608 (fixed text)
 _CHECKED_UP_TO_BYTES = 256 * 1024 * 1024  # a full check reads the whole file: seconds a gigabyte
 
@@ -80,15 +105,31 @@ class SqliteStore:
             raise sqlite3.DatabaseError("this is another program's database, not a ledger")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        done = db.execute("PRAGMA user_version").fetchone()[0]
-        if done > len(_MIGRATIONS):
-            raise sqlite3.DatabaseError(f"it was written by a newer version (schema {done}, known is {len(_MIGRATIONS)})")
-        for number, script in enumerate(_MIGRATIONS[done:], done + 1):
-            db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; PRAGMA application_id = {APPLICATION_ID}; COMMIT;")
+        if self._schema() < len(_MIGRATIONS):
+            self._migrate()
         small = self._path.stat().st_size <= _CHECKED_UP_TO_BYTES
         damage = db.execute("PRAGMA quick_check(1)").fetchone()[0] if small else "ok"
         if damage != "ok":
             raise sqlite3.DatabaseError(f"damaged: {' '.join(damage.split())}")
+
+    def _schema(self) -> int:
+        done: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if done > len(_MIGRATIONS):
+            raise sqlite3.DatabaseError(f"it was written by a newer version (schema {done}, known is {len(_MIGRATIONS)})")
+        return done
+
+    def _migrate(self) -> None:
+        """One process does; those that start meanwhile wait for it, and find nothing left to do."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for script in _MIGRATIONS[self._schema() :]:
+                for statement in script.split(";"):  # none of them has one inside
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._db.execute("COMMIT")
+        finally:
+            self._roll_back()
 
     def write(self, entries: Sequence[Entry]) -> None:
         """All entries in one fsynced transaction, or none. Raises LedgerUnavailable."""
@@ -100,6 +141,8 @@ class SqliteStore:
             self._db.executemany(_INSERT_ENTRY, [entry_row(e) for e in entries])
             attempts = [attempt_row(e.id, n, a) for e in entries for n, a in enumerate(e.attempts)]
             self._db.executemany(_INSERT_ATTEMPT, attempts)
+            self._db.executemany(SPEND, spent_rows(entries))
+            self._db.executemany(TAKE, lease_rows(entries))
             self._db.execute("COMMIT")
         except BaseException as error:  # a transaction left open would take the next one with it
             self._roll_back()

@@ -55,7 +55,7 @@ _OLDEST_LONG = (
     "SELECT min(id || '') FROM entries WHERE total_s > 3600 AND received_at < :since AND received_at + total_s > :since"
 )
 _SLICES = """SELECT workload, target, max(lab), sum(marginal_nanousd), sum(shadow_nanousd), count(shadow_nanousd)
-    FROM entries GROUP BY workload, target"""
+    FROM entries GROUP BY workload, target ORDER BY workload, target NULLS FIRST"""
 _BESIDE = "SELECT id, marginal_nanousd, shadow_nanousd, shadow_at, lab FROM entries WHERE id IN (SELECT value FROM json_each(?))"
 _WHEN = "SELECT min(received_at), max(received_at + total_s) FROM entries WHERE id IN (SELECT value FROM json_each(?))"
 

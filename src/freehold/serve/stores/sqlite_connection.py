@@ -18,7 +18,7 @@ class SqliteConnection:
         self._read_only = read_only
         with _told():
             address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-            self._db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
+            self._db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_S)
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
         """All rows of a query."""
@@ -45,6 +45,10 @@ class SqliteConnection:
     def has(self, table: str) -> bool:
         """Whether the file has that table."""
         return bool(self.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)))
+
+    def columns(self, table: str) -> frozenset[str]:
+        """The names of the table's columns."""
+        return frozenset(name for (name,) in self.rows("SELECT name FROM pragma_table_info(?)", (table,)))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

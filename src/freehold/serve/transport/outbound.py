@@ -1,16 +1,23 @@
-"""The one outbound client, on aiohttp: no redirects, no proxies from the environment, no cookies, no decompression."""
+"""The one outbound client, on aiohttp: TLS always verified, no redirects, no proxies from the environment, no cookies, no
+decompression. Where a place needs certificates of its own or a proxy, its way says so.
+"""
 
 import os
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import ResolveResult
 
 from freehold.core.ports import HttpCall, UpstreamFailure
+from freehold.serve.transport.ways import Way, is_loopback, origin
 
 _TRIES = 3
+_DIRECT = Way()
 _AT_ONCE_S = 0.25  # a connection that was closing says so within a round trip; what fails later may have been worked on
 
 
@@ -50,24 +57,38 @@ class AiohttpOutbound:
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, resolver=_Resolver()),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
             trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent",), trace_configs=[trace],
         )  # fmt: skip
+        self._ways: dict[str, Way] = {}
+        self._trusts: dict[str, ssl.SSLContext] = {}
+
+    def follow(self, ways: Mapping[str, Way]) -> None:
+        """From now on reach these origins so. Others keep their way: requests of an earlier policy may still be on it.
+
+        Raises ValueError on certificates that are none.
+        """
+        trusts = {way.ca: trust(way.ca) for way in ways.values() if way.ca is not None and way.ca not in self._trusts}
+        self._trusts |= trusts
+        self._ways |= ways
 
     async def send(self, call: HttpCall) -> AiohttpReply:
         """Send, wait for the head. Raises UpstreamFailure.
 
         Only a call that met a pooled connection which the server was just closing is sent again: nothing answered it.
         """
+        way = self._ways.get(origin(call.url), _DIRECT)
+        trusted = True if way.ca is None else self._trusts[way.ca]
         for tries_left in reversed(range(_TRIES)):
             reuse: dict[str, bool] = {}
             sent_at = time.monotonic()
             try:
                 response = await self._session.request(
-                    call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False, trace_request_ctx=reuse
-                )
+                    call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False,
+                    trace_request_ctx=reuse, ssl=trusted, proxy=way.proxy,
+                )  # fmt: skip
                 return AiohttpReply(response)
             except (aiohttp.ClientError, ConnectionError) as error:
                 if not (reuse and tries_left and time.monotonic() - sent_at < _AT_ONCE_S):
@@ -82,6 +103,30 @@ class AiohttpOutbound:
         await self._session.close()
 
 
+def trust(ca: str) -> ssl.SSLContext:
+    """What verifies servers against these certificates and no others. Raises ValueError where the text holds none."""
+    if not (ca.isascii() and "BEGIN CERTIFICATE" in ca):  # of an empty text the standard library would make the system's trust
+        raise ValueError("it holds no certificates in PEM")
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except ssl.SSLError:
+        raise ValueError("its certificates cannot be read") from None
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """The system's, but what is called loopback stays on this machine, whatever the name is made to lead to."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """Raises OSError when the name leads nowhere it may."""
+        found = await super().resolve(host, port, family)
+        if not is_loopback(host):
+            return found
+        here = [place for place in found if is_loopback(place["host"])]
+        if not here:
+            raise OSError(None, f"{host} leads to another machine")
+        return here
+
+
 async def _note_reuse(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceConnectionReuseconnParams
 ) -> None:
@@ -90,6 +135,9 @@ async def _note_reuse(
 
 def _reason(error: Exception) -> str:
     """What went wrong, without the address: callers see it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        said = getattr(error.certificate_error, "verify_message", "")  # "Hostname mismatch, certificate is not valid for ..."
+        return f"its certificate is not trusted: {said.partition(',')[0]}"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if not isinstance(cause, OSError):
         return type(error).__name__

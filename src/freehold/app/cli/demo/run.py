@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,8 @@ from freehold.app.cli.demo.world import SLOTS, World, build_world
 from freehold.app.cli.plan import choices
 from freehold.app.cli.plan_flags import Compared
 from freehold.app.policy import build_policy
+from freehold.app.residency.document import Asked
+from freehold.app.residency.report import residency
 from freehold.app.spending import spending
 from freehold.app.verdicts import violations
 from freehold.catalog.facts import load_facts
@@ -111,6 +114,8 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
     broken = violations(reader.seen(), policy.targets)
     quotes = Quotes(load_facts(), PriceBook(), story.today)
     plan = plan_from_requests(reader.columns(), choices(world.config, Compared()), quotes, PlanTerms())
+    now = time.time()
+    where = residency(world.ledger, Asked(until=now), now)
     page = Path(world.folder / "plan.html")
     by_target: Counter[str] = Counter()
     by_workload: dict[str, dict[str, int]] = {}
@@ -129,6 +134,7 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
         "cost_usd": float(dollars(sum(piece.cost_nanousd for piece in slices))),
         "tickets": {"right": report.tickets_right, "total": report.tickets_total},
         "lab_targets": [target.name for target in policy.targets.values() if target.lab],
+        "residency": where,
         "plan": plan,
     }
     story.told(report, spent, reader.recent(_ALL), figures, page)

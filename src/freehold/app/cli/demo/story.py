@@ -15,6 +15,7 @@ from freehold.app.cli.ledger import slices_table
 from freehold.app.cli.output import notes, out
 from freehold.app.cli.plan_report import show_plan, write_page
 from freehold.app.cli.replay import progress_bar
+from freehold.app.cli.report import write_residency
 from freehold.app.spending import Spending
 from freehold.lab.report import Progress, ReplayReport
 
@@ -54,6 +55,8 @@ class Story:
     ) -> None:
         """After the replay: the ledger, the reasons, the plan."""
         write_page(page, figures["plan"])
+        proof = page.with_name("residency.html")
+        write_residency(proof, figures["residency"])
         self._out.rule("Where each workload went, from the ledger")
         self._out.print(slices_table(spent.slices, spent.machines))
         if figures["lab_targets"]:
@@ -68,6 +71,8 @@ class Story:
             f"constraint violations: [bold]{figures['constraint_violations']}[/bold]; "
             f"tickets labelled right: {report.tickets_right} of {report.tickets_total} (the model knows these phrases only)"
         )
+        self._out.print(figures["residency"].answer, soft_wrap=True, highlight=False, markup=False)
+        self._out.print(f"The report behind that, as a security review reads it: {proof}", soft_wrap=True)
         self._out.rule("The plan, from that ledger")
         show_plan(figures["plan"], self._out, brief=True)
         self._out.print(

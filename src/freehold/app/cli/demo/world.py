@@ -29,7 +29,12 @@ admin:
   listen: 127.0.0.1:{admin}
   key_sha256: {admin_sha256}
 keys:
-  - {{name: demo, sha256: {key_sha256}}}
+  - {{name: demo, sha256: {key_sha256}, team: demo}}
+budgets:                       # rented dollars, set aside before each call
+  - {{name: demo-day, scope: team, match: demo, period: day, usd: 5}}
+limits:
+  rules:
+    - {{name: demo-keys, scope: key, requests_per_minute: 100000, concurrent: 2000}}
 targets:
   tickets-llamacpp:            # llama.cpp on this machine with a tiny model that knows support tickets and nothing else
     engine: llamacpp
@@ -68,6 +73,7 @@ _LAB_RENTED = """\
     model: {model}
     regions: [us]
     clearance: internal
+    max_output_tokens: 16384   # bounds what a request may cost whose caller set no bound
     price: {{like: openai/{model}}}
 """
 _LIVE_RENTED = """\

@@ -1,0 +1,103 @@
+"""What would become of a request, by the functions that the gateway itself decides with; nothing is sent anywhere."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from freehold.app.config_file import ConfigFile
+from freehold.core.data import Demands, Party
+from freehold.core.decision import Candidate, Load, Removed, TargetState
+from freehold.core.errors import BadSettings
+from freehold.rules.order import after_full
+from freehold.serve.access.keys import Key
+from freehold.serve.gateway.classify import classify
+from freehold.serve.gateway.deciding import decided
+from freehold.serve.gateway.inspection import inspected
+from freehold.serve.gateway.policy import Policy
+from freehold.serve.gateway.scope import scoped
+from freehold.wire import openai_chat
+
+_QUEUED = Load(running=0, waiting=1)
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A target that may serve, in its place, and why it stands there."""
+
+    target: str
+    kind: str
+    reason: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole decision about one request, with every target at rest.
+
+    `findings`: how many values of each kind its content holds, never a value; `redacted`: rented targets would see placeholders.
+    `parties` say what each demands, the fields after them what that makes together. `if_failed` are those tried after the first
+    choice, `if_full` is the order while it is known to be full, `if_queued` who is left where it says so only when asked (both
+    None where it is rented: its limits are not known here). `refused`: nothing is left, and the caller reads this.
+    """
+
+    policy: str
+    workload: str
+    key: str
+    asked_model: str
+    findings: Mapping[str, int]
+    redacted: bool
+    parties: tuple[Party, ...]
+    data_class: str
+    labels: tuple[str, ...]
+    regions: tuple[str, ...] | None
+    demands: Demands
+    egress: tuple[str, ...]
+    needs: tuple[str, ...]
+    least_tokens: int
+    spill: bool
+    choices: tuple[Choice, ...]
+    removed: tuple[Removed, ...]
+    if_failed: tuple[Choice, ...]
+    if_full: tuple[Choice, ...] | None
+    if_queued: tuple[Choice, ...] | None
+    refused: str | None
+
+
+def explain(body: bytes, key: Key, headers: Mapping[str, str], policy: Policy) -> Explanation:
+    """Raises what the gateway would answer with before it decides: BadRequest, NotFound, Forbidden, ContentBlocked."""
+    request = openai_chat.read(body)
+    content = inspected(request, policy.inspector)
+    workload, ask = classify(request, key, headers, policy, content)
+    ask = scoped(ask, workload, key, policy.targets)
+    content.refuse_blocked(workload.name)
+
+    at_rest = decided(request, ask, workload, policy, {})
+    tried = at_rest.candidates[: policy.bounds.attempts]
+    if_full = if_queued = None
+    if tried and not (first := tried[0].target).rented:
+        full = TargetState(load=_QUEUED) if first.concurrency is None else TargetState(in_flight=first.concurrency)
+        if_full = _choices(decided(request, ask, workload, policy, {first.name: full}).candidates)
+        if_queued = _choices(after_full(first, tried[1:], spill=at_rest.spill))
+    handling = ask.handling
+    return Explanation(
+        policy=policy.version, workload=workload.name, key=key.name, asked_model=request.model,
+        findings=content.evidence(), redacted=content.shield(workload.name) is not None, parties=ask.parties,
+        data_class=handling.data_class.name, labels=tuple(sorted(handling.labels)),
+        regions=None if handling.regions is None else tuple(sorted(handling.regions)), demands=handling.demands,
+        egress=tuple(sorted(ask.egress)), needs=tuple(sorted(ask.needs)), least_tokens=ask.least_tokens, spill=workload.spill,
+        choices=_choices(at_rest.candidates), removed=at_rest.removed, if_failed=_choices(tried[1:]), if_full=if_full,
+        if_queued=if_queued, refused=None if tried else f"no target may serve this request: {at_rest.why_not()}",
+    )  # fmt: skip
+
+
+def key_named(file: ConfigFile, policy: Policy, name: str | None) -> Key:
+    """The key of the file with that name, or its only one. Raises BadSettings naming those there are."""
+    names = [spec.name for spec in file.settings.keys]
+    if name is None and len(names) > 1:
+        raise BadSettings(f"the file has several keys; say --key with one of {', '.join(names)}")
+    for spec in file.settings.keys:
+        key = policy.keys.find(spec.sha256)
+        if key is not None and name in (None, spec.name):
+            return key
+    raise BadSettings(f"no key {name!r} in the file; there are {', '.join(names)}")
+
+
+def _choices(candidates: Sequence[Candidate]) -> tuple[Choice, ...]:
+    return tuple(Choice(c.target.name, c.target.kind, c.reason) for c in candidates)

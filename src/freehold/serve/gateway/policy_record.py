@@ -1,0 +1,69 @@
+"""Keep on record what each policy says of its targets, and when gateways served under it: a report judges by that record.
+
+What a policy says is written before the first request under it is served; where it cannot be, nothing is served under it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import structlog
+
+from freehold.core.errors import BadSettings, LedgerUnavailable
+from freehold.core.policy_facts import TargetFacts
+from freehold.core.target import Target
+from freehold.serve.gateway.heartbeat import beating
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.policy import Policy
+
+_EVERY_S = 15.0  # what the record of a process that is killed loses at most
+_log = structlog.get_logger("freehold.policies")
+
+
+class PolicyStore(Protocol):
+    """Where it is written down. Both raise LedgerUnavailable."""
+
+    def loaded(self, version: str, targets: Sequence[TargetFacts], now: float) -> None:
+        """From now on (Unix seconds) this gateway serves under that version. Raises BadSettings where the record has other
+        facts under the same version."""
+        ...
+
+    def seen(self, version: str, now: float) -> None:
+        """It still does."""
+        ...
+
+
+def put_on_record(policy: Policy, store: PolicyStore, now: float) -> None:
+    """To be called before a policy serves, at the start and at each reload. Raises BadSettings: then it must not serve."""
+    try:
+        store.loaded(policy.version, [facts_of(target) for target in policy.targets.values()], now)
+    except LedgerUnavailable as error:
+        raise BadSettings(f"{error.message}; without that record nothing is served") from None
+
+
+@asynccontextmanager
+async def policies_on_record(gateway: Gateway, store: PolicyStore) -> AsyncIterator[None]:
+    """While inside, the record moves on: whichever policy the gateway has then was in force until then."""
+
+    async def see() -> None:
+        try:
+            await asyncio.to_thread(store.seen, gateway.policy.version, gateway.clock.now())
+        except LedgerUnavailable as error:  # the facts are written already, and the next time that works covers this one
+            _log.warning("policy record not written", problem=error.message)
+
+    async with beating(see, _EVERY_S):
+        yield
+
+
+def facts_of(target: Target) -> TargetFacts:
+    """What is kept of a target: no credential, and of its URL only host and port."""
+    where, terms = urlsplit(target.url), target.terms
+    return TargetFacts(
+        target=target.name, kind=target.kind, codec=target.codec, provider=target.provider, model=target.model,
+        pinned=target.pinned, host=where.netloc.rpartition("@")[2], regions=tuple(sorted(target.regions)),
+        clearance=target.clearance.name, retention_days=terms.retention_days, trains_on_data=terms.trains_on_data,
+        baa=terms.baa, labels=None if target.labels is None else tuple(sorted(target.labels)),
+        egress={kind: cleared.name for kind, cleared in sorted(target.egress.items())}, lab=target.lab,
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""What a chat request asks of a model server beyond plain text.
+
+How long it is, is known only from below: a token may be long, so nothing is concluded from a typical one.
+"""
+
+from collections.abc import Set
+from typing import Any
+
+import msgspec
+
+from freehold.core.capability import Capability
+from freehold.wire.egress import Fields
+
+# Far more than a token of prose, code or escaped script has; only long runs of blanks pack as many bytes into one.
+_MOST_TOKEN_BYTES = 32
+_IMAGES = frozenset({"image_url", "image", "input_image", "image_file", "images"})
+_SOUNDS = frozenset({"input_audio", "audio", "audio_url"})
+
+
+class _Format(msgspec.Struct):
+    type: str | None = None
+
+
+_format, _words = msgspec.json.Decoder(_Format | None), msgspec.json.Decoder(list[str] | None)
+_any = msgspec.json.Decoder()
+
+
+def needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
+    """What a server must honour for the answer to be one; `parts` as `judge` found them. Raises ValueError on a
+    `response_format` or `modalities` of another type than every dialect gives them."""
+    needs: set[Capability] = set()
+    if _given(fields, "tools") or _given(fields, "functions"):
+        needs.add("tools")
+        if _given(fields, "parallel_tool_calls"):
+            needs.add("parallel_tools")
+    if "response_format" in fields:
+        form = _format.decode(fields["response_format"])
+        if form is not None and form.type == "json_schema":
+            needs.add("json_schema")
+        elif form is not None and form.type == "json_object":
+            needs.add("json_object")
+    if _given(fields, "logprobs") or _given(fields, "top_logprobs"):
+        needs.add("logprobs")
+    if "n" in fields and _any.decode(fields["n"]) not in (None, 1):
+        needs.add("choices")
+    if parts & _IMAGES:
+        needs.add("vision")
+    if parts & _SOUNDS or "audio" in (_words.decode(fields.get("modalities", b"null")) or ()):
+        needs.add("audio")
+    return frozenset(needs)
+
+
+def least_tokens(needs: frozenset[Capability], input_bytes: int, max_output_tokens: int | None) -> int:
+    """The fewest tokens that the prompt and the longest answer asked for can be. Media counts for nothing."""
+    prompt = 0 if needs & {"vision", "audio"} else input_bytes // _MOST_TOKEN_BYTES
+    return prompt + (max_output_tokens or 0)
+
+
+def _given(fields: Fields, name: str) -> Any:
+    """The field's value where it asks for something: neither absent nor null, false, 0 or empty."""
+    return _any.decode(fields[name]) if name in fields else None

@@ -1,0 +1,169 @@
+"""`freehold explain`: the decision in words and as JSON, the same as the gateway makes it."""
+
+import asyncio
+import io
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from in_memory import MemoryLedger, MemorySink, Outbound
+
+from freehold.app import config_file
+from freehold.app.cli import main
+from freehold.app.explaining import explain
+from freehold.app.policy import build_policy
+from freehold.core.decision import Load
+from freehold.serve.access.keys import digest
+from freehold.serve.gateway.handle import handle
+from freehold.serve.gateway.house import Gateway
+
+CONFIG = f"""\
+version: 1
+keys:
+  - {{name: app, sha256: {digest("secret")}, data: internal}}
+targets:
+  api: {{provider: lab, url: "https://api", model: gpt-4o, clearance: internal, regions: [us], price: {{like: openai/gpt-4o}}}}
+  box: {{engine: llamacpp, url: "https://box", model: m, clearance: restricted, concurrency: 2, context_tokens: 1000}}
+  far: {{provider: lab, url: "https://far", model: gpt-4o, clearance: restricted, regions: [eu], price: {{like: openai/gpt-4o}}}}
+workloads:
+  triage: {{targets: [box, api, far], spill: true}}
+  held: {{targets: [box, api], spill: false}}
+"""
+TODAY = date(2026, 11, 21)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "freehold.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return str(path)
+
+
+def body(model: str = "triage", **fields: Any) -> bytes:
+    return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "hello"}], **fields})
+
+
+def called(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", *arguments])
+    printed = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, printed.out, printed.err
+
+
+def sent(raw: bytes, folder: Path) -> str:
+    path = folder / "request.json"
+    path.write_bytes(raw)
+    return str(path)
+
+
+def test_in_words(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = sent(body(response_format={"type": "json_schema"}), tmp_path)
+    header = "x-freehold-data=confidential; label=phi; not-provider=openai; retention-days=7"
+    code, said, _ = called([request, "-c", config, "--header", header], capsys)
+    assert code == 0
+    for line in (
+        "Model 'triage' from key 'app' is workload 'triage'",
+        "  workload  public",
+        "  key       internal",
+        "  header    confidential; labels phi; kept 7 days at most; not openai",
+        "  together  confidential; labels phi; kept 7 days at most; not openai",
+        "json_schema",
+        "  1. box (owned): choice 1 of 1",
+        "  api, by data_class: confidential data, cleared for internal",
+        "  far, by label: phi data needs a business associate agreement or an owned target",
+        "  if box fails before its first token: nobody is left; the caller gets the error",
+    ):
+        assert line in said
+
+
+def test_what_happens_next(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, said, _ = called([sent(body(), tmp_path), "-c", config], capsys)
+    assert "  if box fails before its first token: api, then far" in said
+    assert "  while box is known to be full: api, spill: box is full (2 of 2 running); far, spill: " in said
+    assert "  if box says that it is full when asked: api, then far" in said
+    _, said, _ = called([sent(body("held"), tmp_path), "-c", config], capsys)
+    assert "  if box says that it is full when asked: nobody is left" in said
+
+
+def test_as_json_and_on_standard_input(config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body("gpt-4o", max_tokens=2000))))
+    code, said, _ = called(["-c", config, "--workload", "triage", "--json"], capsys)
+    made = msgspec.json.decode(said)
+    assert code == 0
+    assert [choice["target"] for choice in made["choices"]] == ["api", "far"]
+    assert [(r["target"], r["constraint"]) for r in made["removed"]] == [("box", "context")]
+    assert made["least_tokens"] >= 2000
+    assert (made["refused"], made["if_full"]) == (None, None)
+
+
+def test_a_refusal_is_the_answer_no(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, _ = called([sent(body("api"), tmp_path), "-c", config, "--header", "x-freehold-data=restricted"], capsys)
+    assert code == 1
+    assert "Refused before any target is looked at: 400 invalid_request: 'api' serves several workloads" in said
+    far = sent(body("api"), tmp_path)
+    code, said, _ = called([far, "-c", config, "--workload", "held", "--header", "x-freehold-data=restricted"], capsys)
+    assert code == 1
+    assert "Refused: 403 no_target_allowed: no target may serve this request: box: named (the request names another" in said
+    code, said, _ = called([sent(b"{", tmp_path), "-c", config, "--json"], capsys)
+    assert (code, msgspec.json.decode(said)["status"]) == (1, 400)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.json"], "cannot read nowhere.json: No such file or directory"),
+        (["--key", "nobody"], "no key 'nobody' in the file; there are app"),
+        (["--header", "x-freehold-data"], "--header is 'x-freehold-data'; write name=value"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str], words: str, config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body())))
+    code, out, err = called([*arguments, "-c", config], capsys)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_several_keys_must_be_told_apart(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(config)
+    two = CONFIG.replace("targets:", f"  - {{name: two, sha256: {'b' * 64}, data: confidential}}\ntargets:", 1)
+    path.write_text(two, encoding="utf-8")
+    request = sent(body(), tmp_path)
+    code, _, err = called([request, "-c", config], capsys)
+    assert code == 2
+    assert "say --key with one of app, two" in err
+    _, said, _ = called([request, "-c", config, "--key", "two"], capsys)
+    assert "  together  confidential" in said
+
+
+@pytest.mark.parametrize("data", [None, "confidential", "public; region=eu", "internal; label=phi"])
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy: bool) -> None:
+    policy = build_policy(config_file.load(Path(config)), TODAY)
+    headers = {"authorization": "Bearer secret"} | ({} if data is None else {"x-freehold-data": data})
+    key = policy.keys.find(digest("secret"))
+    assert key is not None
+    said = explain(body(), key, headers, policy)
+
+    async def run() -> tuple[list[str], list[tuple[str, str]]]:
+        outbound, ledger = Outbound(["down"]), MemoryLedger()
+        gateway = Gateway(policy, outbound, ledger)
+        if busy:
+            gateway.board.read_load("box", Load(running=2, waiting=1))
+
+        async def read() -> bytes:
+            return body()
+
+        await handle(headers, read, MemorySink(), gateway)
+        (entry,) = ledger.entries
+        return outbound.reached, [(removed.target, removed.constraint) for removed in entry.removed]
+
+    reached, removed = asyncio.run(run())
+    order = said.if_full if busy and said.if_full is not None else said.choices
+    assert reached == [choice.target for choice in order]
+    assert removed == [(r.target, r.constraint) for r in said.removed]

@@ -1,0 +1,283 @@
+"""The request line with everything real but the network: targets here note every byte sent to them, and fail as told."""
+
+import asyncio
+import json
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from search_requests import Sent
+from search_worlds import PORT, TARGETS, World
+
+from freehold.app.logs import frames
+from freehold.core.ports import HttpCall, UpstreamFailure
+from freehold.serve.gateway.handle import handle
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.keeping import Fate, Keeper
+from freehold.serve.ledger.journal import Journal
+from freehold.serve.sinks.prometheus import PrometheusSink
+from freehold.serve.stores.content_record import Kept
+from freehold.serve.stores.sqlite import SqliteStore
+
+_MARK = re.compile(r"mark([a-j]+)mark")
+_LETTERS = "abcdefghij"
+_ERRORS = {"limited": 429, "broken": 500, "rejected": 401, "not_found": 404, "swapped_broken": 500}
+_USAGE = {"prompt_tokens": 3, "completion_tokens": 4}
+
+
+class Answered:
+    """A Sink that keeps what one caller got; `ended` once it has its last byte."""
+
+    def __init__(self) -> None:
+        self.started = self.ended = False
+        self.status, self.body = 0, b""
+        self.headers: dict[str, str] = {}
+
+    def cancelled_by_hang_up(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        self.started, self.status, self.headers = True, status, dict(headers)
+
+    async def write(self, data: bytes) -> None:
+        self.body += data
+
+    async def end(self, data: bytes = b"") -> None:
+        self.body, self.ended = self.body + data, True
+
+    def abort(self) -> None:
+        self.status = 499
+
+    @property
+    def whole(self) -> bool:
+        """Whether its caller takes it for a whole answer."""
+        streamed = self.headers.get("content-type", "").startswith("text/event-stream")
+        return self.status == 200 and self.ended and (not streamed or self.body.endswith(b"data: [DONE]\n\n"))
+
+    def text(self) -> str:
+        """The first choice's content."""
+        if not self.headers["content-type"].startswith("text/event-stream"):
+            content: str = json.loads(self.body)["choices"][0]["message"]["content"]
+            return content
+        datas = (event.removeprefix(b"data: ") for event in self.body.split(b"\n\n"))
+        chunks = [json.loads(data) for data in datas if data not in {b"", b"[DONE]"}]
+        return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+
+
+class _Reply:
+    def __init__(self, status: int, kind: str, pieces: Iterator[bytes | UpstreamFailure | float]) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = {"content-type": kind}
+        self._pieces = pieces
+
+    async def chunk(self) -> bytes:
+        for piece in self._pieces:
+            if isinstance(piece, UpstreamFailure):
+                raise piece
+            if isinstance(piece, bytes):
+                return piece
+            await asyncio.sleep(piece)
+        return b""
+
+    async def read(self, limit: int) -> bytes:
+        body = b""
+        while chunk := await self.chunk():
+            body += chunk
+        return body
+
+    def close(self) -> None:
+        return
+
+
+class Targets:
+    """The Outbound: `hits` are all calls, with the mark of their request; `swap` is what happens to the policy in mid-flight."""
+
+    def __init__(self) -> None:
+        self.hits: list[tuple[str, str, bytes]] = []
+        self.moods: dict[str, list[str]] = {}
+        self.swap: Callable[[], None] = lambda: None
+
+    async def send(self, call: HttpCall) -> _Reply:
+        seen = call.body.decode()
+        mark = _MARK.search(seen)
+        assert mark is not None, "every request bears its mark, and no placeholder takes it"
+        port = int(call.url.split("/")[2].rpartition(":")[2])
+        self.hits.append((mark[1], TARGETS[port - PORT], call.body + json.dumps(dict(call.headers)).encode()))
+        waiting = self.moods[mark[1]]
+        mood = waiting.pop(0) if waiting else "fine"
+        await asyncio.sleep(0)
+        if mood.startswith("swapped"):
+            self.swap()
+        if mood == "refused":
+            raise UpstreamFailure("unreachable", "refused")
+        if mood in _ERRORS:
+            error = {"error": {"message": f"no: {seen}", "code": "not_now", "param": seen}}
+            return _Reply(_ERRORS[mood], "application/json", iter([json.dumps(error).encode()]))
+        if mood == "html":
+            return _Reply(200, "text/html", iter([f"<p>{seen}".encode()]))
+        asked = json.loads(seen)
+        if asked.get("stream"):
+            return _Reply(200, "text/event-stream", _stream(asked["messages"][-1]["content"], mood))
+        return _Reply(200, "application/json", _whole(asked["messages"][-1]["content"], mood))
+
+
+def _whole(text: str, mood: str) -> Iterator[bytes | UpstreamFailure | float]:
+    message = {"role": "assistant", "content": text}
+    whole = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": _USAGE}).encode()
+    if mood == "nested":
+        whole = whole[:-1] + b',"x":' + b"[" * 600 + b"]" * 600 + b"}"
+    if mood == "error_event":
+        whole = json.dumps({"error": {"message": text}}).encode()
+    yield whole[:20]
+    yield from _trouble(mood, first=True)
+    yield whole[20:] if mood != "no_finish" else b""
+    yield from _trouble(mood, first=False)
+
+
+def _stream(text: str, mood: str) -> Iterator[bytes | UpstreamFailure | float]:
+    yield from _trouble(mood, first=True)
+    events = [{"choices": [{"index": 0, "delta": {"content": text[at : at + 3]}}]} for at in range(0, len(text), 3)]
+    if mood != "no_finish":
+        events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": _USAGE}]
+    if mood == "error_event":
+        events.insert(len(events) // 2, {"error": {"message": text}})
+    datas = [json.dumps(event, ensure_ascii=False).encode() for event in events]
+    if mood == "nested":
+        datas[1:1] = [b'{"choices":[{"index":0,"delta":{"content":"","x":' + b"[" * 600 + b"]" * 600 + b"}}]}"]
+    whole = b"".join(b"data: " + data + b"\n\n" for data in [*datas, b"[DONE]"])
+    cut = len(whole) // 2
+    for part, last in ((whole[:cut], False), (whole[cut:], True)):
+        yield from (part[at : at + 151] for at in range(0, len(part), 151))
+        yield from () if last else _trouble(mood, first=False)
+
+
+def _trouble(mood: str, *, first: bool) -> Iterator[UpstreamFailure | float]:
+    if mood == "cut_first" and first:
+        yield UpstreamFailure("cut", "cut")
+    if mood == "cut_later" and not first:
+        yield UpstreamFailure("cut", "cut")
+    if mood == "stalled" and not first:
+        yield 1.0
+    if mood == "slow":
+        yield 0.001
+
+
+class _Memory:
+    """A content store that shows what it was given."""
+
+    def __init__(self) -> None:
+        self.kept: list[Kept] = []
+
+    def keep(self, kept: Sequence[Kept]) -> None:
+        self.kept += kept
+
+    def reap(self, now: float) -> int:
+        return 0
+
+
+class Rig:
+    """One running gateway over a ledger file. `said` is all that was logged since it was last emptied."""
+
+    def __init__(self, store: SqliteStore, path: Path, said: list[str]) -> None:
+        self.runner = asyncio.Runner()
+        self.targets, self.content, self.metrics, self.said = Targets(), _Memory(), PrometheusSink(), said
+        self._store, self._number = store, 0
+        self._reader = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        self._reader.row_factory = sqlite3.Row
+        self.gateway: Gateway
+
+    def begin(self, world: World) -> None:
+        """Serve under that world."""
+
+        async def begin() -> None:
+            self._journal = Journal(self._store)
+            self.gateway = Gateway(world.policy, self.targets, self._journal, (self.metrics,))
+            self.gateway.keeper = Keeper(self.content, 1024 * 1024, _count)
+
+        self.runner.run(begin())
+
+    def send(self, *sent: Sent) -> list[tuple[str, Answered]]:
+        """These requests at once: the mark and the answer of each, when all are settled and what is kept is written."""
+        calls = [(self._marked(one), one, Answered()) for one in sent]
+
+        async def serve() -> None:
+            await asyncio.gather(*(
+                handle(one.headers(), _body(mark, one), answered, self.gateway) for mark, one, answered in calls
+            ))  # fmt: skip
+            if self.gateway.keeper is not None:
+                await self.gateway.keeper.write_queued()
+
+        self.runner.run(serve())
+        return [(mark, answered) for mark, _, answered in calls]
+
+    def break_ledger(self) -> None:
+        """From now on nothing can be written."""
+        self._store._db.execute("PRAGMA query_only = ON")
+
+    def mend_ledger(self) -> None:
+        """As after a restart of the journal: the next write works."""
+        self._store._db.execute("PRAGMA query_only = OFF")
+
+        async def again() -> None:
+            self._journal.close()
+            self._journal = Journal(self._store)
+            self.gateway.ledger = self._journal
+
+        self.runner.run(again())
+
+    def rows(self, request_id: str) -> list[dict[str, Any]]:
+        """All that the ledger has of a request: its entry first, then its attempts."""
+        found = self._reader.execute("SELECT * FROM entries WHERE id = ?", (request_id,)).fetchall()
+        found += self._reader.execute("SELECT * FROM attempts WHERE entry_id = ? ORDER BY n", (request_id,)).fetchall()
+        return [dict(row) for row in found]
+
+    def end(self) -> None:
+        """Close everything but the store."""
+        self._store._db.execute("PRAGMA query_only = OFF")
+        self._journal.close()
+        self._reader.close()
+        self.runner.close()
+
+    def _marked(self, sent: Sent) -> str:
+        self._number += 1
+        mark = "".join(_LETTERS[int(digit)] for digit in str(self._number))
+        self.targets.moods[mark] = list(sent.moods)
+        return mark
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """What is logged while inside, each event whole; of an error what the process would write."""
+    said: list[str] = []
+
+    def keep(logger: Any, name: str, event: Any) -> Any:
+        error = event.pop("exc_info", None)
+        said.append(f"{name} {event!r} {frames(error) if error else ''}")
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[keep])
+    try:
+        yield said
+    finally:
+        structlog.configure(**before)
+
+
+def _count(fate: Fate, times: int) -> None:
+    return
+
+
+def _body(mark: str, sent: Sent) -> Callable[[], Awaitable[bytes]]:
+    """The request with its mark before the last message's text."""
+    *others, last = sent.body["messages"]
+    marked = sent.body | {"messages": [*others, last | {"content": f"mark{mark}mark {last['content']}"}]}
+
+    async def read() -> bytes:
+        return msgspec.json.encode(marked)
+
+    return read
