@@ -107,7 +107,7 @@ def test_the_good_file_says_what_it_says(tmp_path: Path) -> None:
     api, box = policy.targets["api"], policy.targets["box"]
     assert (api.provider, api.pinned, api.labels, api.context_tokens) == ("acme", True, None, None)
     assert (box.provider, box.pinned, box.context_tokens) == (None, False, 4096)
-    assert box.labels == {"phi", "research"}
+    assert box.labels == frozenset({"phi", "research"})
     assert box.capabilities == {"json_schema": True, "tools": False}, "the table of known servers, and the file's own word"
     assert policy.workloads["triage"].handling.demands == Demands(providers=frozenset({"acme", "openai"}))
     assert policy.labels["phi"].data_class.name == "confidential"

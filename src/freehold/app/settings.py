@@ -300,7 +300,7 @@ class SignalsSettings(Section):
     sensitive_share: float | None = Field(0.2, gt=0, le=1)
     """Share of requests that are sensitive."""
     data_question_share: float | None = Field(0.05, gt=0, le=1)
-    """Share of requests that lost a target to their data class, region, egress or terms."""
+    """Share of requests that lost a target to a rule about their data: class, label, region, egress, terms, provider."""
     idle_below: float | None = Field(0.2, gt=0, le=0.8)
     """Share of an owned target's slots in use; the signal is on at it and below."""
     drift_ratio: float | None = Field(1.5, ge=1.05)

@@ -29,9 +29,8 @@ _ENDS: dict[Clock, str] = {
     "stands_for": "SELECT (SELECT min(stands_for) FROM entries), (SELECT max(stands_for) FROM entries)",
 }
 # Removed targets are kept as JSON, in which a quote inside a text is escaped: only a constraint's own name can match.
-_QUESTIONED = " OR ".join(
-    f"""replace(removed, '"constraint":"{name}"', '') <> removed""" for name in ("data_class", "region", "egress", "terms")
-)
+_OF_DATA = ("data_class", "label", "region", "egress", "terms", "provider", "pinned")
+_QUESTIONED = " OR ".join(f"""replace(removed, '"constraint":"{name}"', '') <> removed""" for name in _OF_DATA)
 # A request that waited past the limit and never had a first token is late too; one that ended sooner cannot be judged.
 _WORKLOADS = f"""SELECT workload, count(*), count(*) FILTER (WHERE stream = 1 AND (ttft_s IS NOT NULL OR total_s > :ttft_s)),
     count(*) FILTER (WHERE stream = 1 AND coalesce(ttft_s, total_s) > :ttft_s),

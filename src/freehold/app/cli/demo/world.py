@@ -54,9 +54,9 @@ targets:
     lab: true
 {rented}
 workloads:
-  ticket-triage:               # confidential: the rented target stands there and is removed by the constraint, every time
+  ticket-triage:               # its requests say that they are confidential, so the rented target is removed, every time
     targets: [tickets-llamacpp, rented-api]
-    data: confidential
+    data: internal
     spill: false
   assistant:                   # own the base, rent the peak
     targets: [assistant-owned, rented-api]
