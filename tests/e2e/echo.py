@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+_DEEP = "[" * 600 + "]" * 600
+
 
 class Echo:
-    """What it does, for a test to change: letters in a delta, bytes in a write, the status, `as_arguments` of a tool call."""
+    """What it does, for a test to change: letters in a delta, bytes in a write, the status, `as_arguments` of a tool call, and
+    `deep`: with something beside the text that nests too deeply to be rebuilt."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -19,7 +22,7 @@ class Echo:
     def fresh(self) -> None:
         """As at the start."""
         self.received.clear()
-        self.letters, self.octets, self.status, self.as_arguments = 3, 7, 200, False
+        self.letters, self.octets, self.status, self.as_arguments, self.deep = 3, 7, 200, False, False
 
     @property
     def seen(self) -> str:
@@ -41,7 +44,8 @@ class Echo:
             message = {"role": "assistant", "content": None, "tool_calls": [_call(json.dumps({"said": text}))]}
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return 200, "application/json", [json.dumps({"choices": [choice], "usage": usage}).encode()]
+        reply = json.dumps({"choices": [choice], "usage": usage})
+        return 200, "application/json", [(reply[:-1] + f',"deep":{_DEEP}}}' if self.deep else reply).encode()]
 
     def _events(self, text: str) -> Iterator[bytes]:
         said = json.dumps({"said": text}) if self.as_arguments else text
@@ -49,6 +53,8 @@ class Echo:
             piece = said[at : at + self.letters]
             delta = {"tool_calls": [_call(piece)]} if self.as_arguments else {"content": piece}
             yield json.dumps({"choices": [{"index": 0, "delta": delta}]}, ensure_ascii=False).encode()
+        if self.deep:
+            yield f'{{"choices":[{{"index":0,"delta":{{"deep":{_DEEP}}}}}]}}'.encode()
         yield b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
         yield b"[DONE]"
 

@@ -257,6 +257,17 @@ async def test_failing_over_to_the_rented_target_shows_it_placeholders(
     keeps_nothing(gateway)
 
 
+async def test_an_answer_that_cannot_be_restored_is_no_answer(gateway: Gateway, api: Echo, own: Echo) -> None:
+    """A whole one is asked for elsewhere; a stream that has begun breaks off."""
+    api.deep = True
+    whole = await send(gateway, chat("w", TEXT))
+    assert (whole.text, whole.headers["x-freehold-target"]) == (TEXT, "own")
+    assert gateway.entry(whole.id)["attempts"][0]["outcome"] == "malformed"
+    stream = await send(gateway, chat("rented", TEXT, stream=True))
+    assert (stream.done, stream.error["code"]) == (False, "stream_broken")
+    assert gateway.entry(stream.id)["outcome"] == "cut"
+
+
 async def test_a_workload_may_do_otherwise(gateway: Gateway, api: Echo, own: Echo) -> None:
     noted = await send(gateway, chat("noting", f"{TEXT} {CARD} {TOKEN}"))
     assert (noted.status, noted.text) == (200, f"{TEXT} {CARD} {TOKEN}")
@@ -298,6 +309,33 @@ async def test_what_cannot_be_redacted_is_sent_nowhere(gateway: Gateway, api: Ec
         assert findings(gateway, answer)["email"] >= 1
     assert not api.received
     keeps_nothing(gateway)
+
+
+def test_explain_says_what_would_be_found_and_done(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    """Kinds and counts, never a value; and what is blocked is refused as the gateway would."""
+    config = str(gateway.ledger.with_suffix(".yaml"))
+    request = gateway.ledger.parent / "request.json"
+
+    def explained(text: str, *flags: str) -> tuple[object, str]:
+        request.write_text(json.dumps(chat("w", text)), encoding="utf-8")
+        with pytest.raises(SystemExit) as ended:
+            main(["explain", str(request), "-c", config, *flags])
+        request.unlink()
+        said = capsys.readouterr().out
+        assert not [value for value in VALUES if value in said]
+        return ended.value.code, said
+
+    code, said = explained(f"{TEXT} {CARD}")
+    assert code == 0
+    assert "content   restricted; labels pci" in said
+    assert "found     3 email, 1 payment_card, 1 us_ssn in its content; rented targets see placeholders" in said
+    assert "api, by data_class: restricted data, cleared for internal" in said
+    code, said = explained(f"{TEXT} {CARD}", "--json")
+    told = json.loads(said)
+    assert (told["findings"], told["redacted"]) == ({"email": 3, "payment_card": 1, "us_ssn": 1}, True)
+    code, said = explained(TOKEN)
+    assert code == 1
+    assert "403 content_blocked: the content holds what may not be sent (secret): 1 github_token" in said
 
 
 @pytest.mark.parametrize(

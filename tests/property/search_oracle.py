@@ -38,7 +38,8 @@ def workloads_of(said: dict[str, Any], sent: Sent) -> list[str]:
     if model in said["workloads"]:
         return [model]
     named = {name for name, target in said["targets"].items() if model in _names(name, target)}
-    return [name for name, workload in said["workloads"].items() if named & set(workload["targets"])]
+    reached = said["keys"][sent.key].get("workloads", said["workloads"])
+    return [name for name, workload in said["workloads"].items() if named & set(workload["targets"]) and name in reached]
 
 
 def owed(said: dict[str, Any], sent: Sent, workload: str) -> Owed:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from search_worlds import CLASSES, COMPANIES, KEYS, LABELS, REGIONS, TARGETS, WORKLOADS
 
 MOODS = (
-    "fine", "fine", "fine", "refused", "limited", "broken", "rejected", "not_found", "html", "nested", "error_event", "no_finish",
-    "cut_first", "cut_later", "slow", "stalled", "swapped", "swapped_broken",
+    "fine", "fine", "fine", "fine", "fine", "refused", "limited", "broken", "rejected", "not_found", "html", "nested",
+    "error_event", "no_finish", "cut_first", "cut_later", "slow", "stalled", "swapped", "swapped_broken",
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, and what its maker knows of it: `junk` is a declaration that nobody can read."""
+    """One request, and what its maker knows of it. `junk`: a declaration nobody can read; `escaped`: with JSON's \\u."""
 
     body: dict[str, Any]
     key: int
@@ -57,6 +57,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     planted: tuple[Planted, ...]
     egress: frozenset[str]
     last_text: str
+    escaped: bool
     moods: tuple[str, ...]
 
     def headers(self) -> Mapping[str, str]:
@@ -101,8 +102,8 @@ def _planted(kind: str, number: int) -> tuple[str, Planted]:
     return f"log in with {value} please", Planted(value, "secret", "restricted")
 
 
-def _put(body: dict[str, Any], place: str, phrase: str, value: str) -> None:
-    """The phrase, or the value where it is no prose, into a place where text can stand."""
+def _put(body: dict[str, Any], place: str, phrase: str) -> None:
+    """The phrase into a place where text can stand."""
     messages: list[dict[str, Any]] = body["messages"]
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"q": [phrase]})}}
     match place:
@@ -127,7 +128,7 @@ def _put(body: dict[str, Any], place: str, phrase: str, value: str) -> None:
         case "prediction":
             body["prediction"] = {"type": "content", "content": phrase}
         case "schema":
-            schema = {"type": "object", "properties": {"a": {"type": "string", "enum": [phrase, value]}}}
+            schema = {"type": "object", "properties": {"a": {"type": "string", "enum": [phrase]}}}
             function = {"name": "f", "description": phrase, "parameters": schema}
             body["tools"] = [*body.get("tools", []), {"type": "function", "function": function}]
         case "unknown":
@@ -138,66 +139,70 @@ _PLACES = (
     "last", "last", "system", "tool_result", "arguments", "part", "reasoning", "user", "safety_identifier", "prompt_cache_key",
     "metadata", "metadata_key", "prediction", "schema", "unknown",
 )  # fmt: skip
-_PLANTS = st.lists(
-    st.tuples(st.sampled_from(("email", "ssn", "mrn", "card", "token")), st.sampled_from(_PLACES), st.integers(0, 10**6)),
-    max_size=3,
-)
-_DECLARED = st.builds(
-    Declared,
-    data_class=st.sampled_from(CLASSES),
-    regions=st.sampled_from(((), (), ("eu",), REGIONS[:2])),
-    labels=st.sampled_from(((), (), *((label,) for label in LABELS))),
-    retention_days=st.sampled_from((None, None, 0, 30)),
-    no_training=st.booleans(),
-    pinned=st.booleans(),
-    deny=st.sampled_from((None, None, *COMPANIES)),
-)
-_HINTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "order": st.lists(st.sampled_from((*TARGETS, "vllm")), max_size=3),
-        "only": st.lists(st.sampled_from((*TARGETS, "vllm")), max_size=3),
-        "ignore": st.lists(st.sampled_from(TARGETS), max_size=2),
-        "allow_fallbacks": st.booleans(),
-        "data_collection": st.sampled_from(("allow", "deny")),
-        "zdr": st.booleans(),
-    },
-)
+_KINDS = ("email", "ssn", "mrn", "card", "token")
 _EXTRA: Mapping[str, dict[str, Any]] = {
     "store": {"store": True}, "chain": {"previous_response_id": "resp_1"}, "server_tools": {"tools": [{"type": "web_search"}]},
     "unknown_field": {"x_other": {"a": 1}},
 }  # fmt: skip
-_NAMES = (*WORKLOADS, *WORKLOADS, *WORKLOADS, *TARGETS, "m", "vllm/m", "openai_compatible:n", "nothing")
+_JUNK = ("", "secret", "public; regoin=eu", "public; label=unheard-of", "; restricted", "public; retention-days=-1", "public, eu")
+_NAMES = (*WORKLOADS * 8, *TARGETS, "m", "vllm/m", "openai_compatible:n", "nothing")
 _FILE = {"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}
 
 
-@st.composite
-def requests(draw: st.DrawFn) -> Sent:
-    """Any request at all."""
-    body: dict[str, Any] = {
-        "model": draw(st.sampled_from(_NAMES)),
-        "messages": [{"role": "user", "content": "Grüße 😀 <EMAIL_1>"}],
-    }
+def _left(body: dict[str, Any], planted: list[Planted]) -> tuple[Planted, ...]:
+    """Without those that another one was put in place of."""
+    text = json.dumps(body, ensure_ascii=False)
+    return tuple(plant for plant in planted if plant.value in text)
+
+
+def _request(random: Random) -> Sent:
+    body: dict[str, Any] = {"model": random.choice(_NAMES), "messages": [{"role": "user", "content": "Grüße 😀 <EMAIL_1>"}]}
     planted = []
     egress = set()
-    extra = draw(st.sampled_from((None, None, None, None, "files", *_EXTRA)))
+    extra = random.choice((None,) * 10 + ("files", *_EXTRA))
     if extra is not None:
         egress.add(extra)
         body |= _EXTRA.get(extra, {})
         body["messages"] = [_FILE, *body["messages"]] if extra == "files" else body["messages"]
-    for kind, place, number in draw(_PLANTS):
-        phrase, plant = _planted(kind, number)
-        _put(body, place, phrase, plant.value)
+    for _ in range(random.choice((0, 1, 1, 2, 3))):
+        place = random.choice(_PLACES)
+        phrase, plant = _planted(random.choice(_KINDS), random.randrange(10**6))
+        _put(body, place, phrase)
         planted.append(plant)
         egress |= {"unknown_field"} if place == "unknown" else set()
-    if draw(st.booleans()):
+    if random.random() < 0.5:
         body["stream"] = True
-    if draw(st.integers(0, 3)) == 0:
-        body["provider"] = draw(_HINTS)
-    how = draw(st.integers(0, 9))
+    if random.random() < 0.15:
+        body["provider"] = _hints(random)
+    header, by_workload = random.random(), body["model"] in WORKLOADS
     return Sent(
-        body=body, key=draw(st.integers(0, len(KEYS) - 1)), planted=tuple(planted), egress=frozenset(egress),
-        header_workload=draw(st.sampled_from((None, None, None, *WORKLOADS, "w9"))),
-        declared=draw(_DECLARED) if how < 3 else None, junk=draw(st.text(max_size=8)) + "?" if how == 9 else None,
-        last_text=body["messages"][-1]["content"], moods=tuple(draw(st.lists(st.sampled_from(MOODS), min_size=1, max_size=4))),
+        body=body, key=random.randrange(len(KEYS)), planted=_left(body, planted), egress=frozenset(egress),
+        header_workload=random.choice((*WORKLOADS * 3, "w9")) if random.random() < (0.03 if by_workload else 0.8) else None,
+        declared=_declared(random) if header < 0.2 else None, junk=random.choice(_JUNK) if header > 0.95 else None,
+        last_text=body["messages"][-1]["content"], escaped=random.random() < 0.3, moods=tuple(random.choices(MOODS, k=4)),
     )  # fmt: skip
+
+
+def _hints(random: Random) -> dict[str, Any]:
+    every = {
+        "order": random.sample((*TARGETS, "vllm"), 2), "only": random.sample((*TARGETS, "vllm"), 3),
+        "ignore": random.sample(TARGETS, 1), "allow_fallbacks": random.random() < 0.5,
+        "data_collection": random.choice(("allow", "deny")), "zdr": random.random() < 0.5,
+    }  # fmt: skip
+    return {name: every[name] for name in random.sample(sorted(every), 2)}
+
+
+def _declared(random: Random) -> Declared:
+    return Declared(
+        data_class=random.choice(CLASSES),
+        regions=random.choice(((), (), ("eu",), REGIONS[:2])),
+        labels=random.choice(((), (), *((label,) for label in LABELS))),
+        retention_days=random.choice((None, None, 0, 30)),
+        no_training=random.random() < 0.2,
+        pinned=random.random() < 0.2,
+        deny=random.choice((None, None, *COMPANIES)),
+    )
+
+
+# Any request at all. A draw for each choice would let a failure shrink further, at a third of the steps in the same time.
+requests = st.builds(_request, st.randoms(use_true_random=True))

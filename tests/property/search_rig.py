@@ -141,7 +141,9 @@ def _whole(text: str, mood: str) -> Iterator[bytes | UpstreamFailure | float]:
 
 def _stream(text: str, mood: str) -> Iterator[bytes | UpstreamFailure | float]:
     yield from _trouble(mood, first=True)
-    events = [{"choices": [{"index": 0, "delta": {"content": text[at : at + 3]}}]} for at in range(0, len(text), 3)]
+    events: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": {"content": text[at : at + 3]}}]} for at in range(0, len(text), 3)
+    ]
     if mood != "no_finish":
         events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": _USAGE}]
     if mood == "error_event":
@@ -278,6 +280,7 @@ def _body(mark: str, sent: Sent) -> Callable[[], Awaitable[bytes]]:
     marked = sent.body | {"messages": [*others, last | {"content": f"mark{mark}mark {last['content']}"}]}
 
     async def read() -> bytes:
-        return msgspec.json.encode(marked)
+        plain = msgspec.json.encode(marked)
+        return plain.replace(b"@", b"\\u0040").replace(b"ghp_", b"gh\\u0070_") if sent.escaped else plain
 
     return read

@@ -86,8 +86,8 @@ class Shield:
     async def prepare(self, request: Request, targets: Sequence[Target]) -> None:
         """Redact, where one of these targets is to see it so. Raises BadRequest where it cannot be done: nothing is sent then."""
         if any(target.rented for target in targets):
-            redact = asyncio.to_thread(self._redact, request) if _is_long(request.fields) else None
-            fields = self._redact(request) if redact is None else await redact
+            in_a_thread = _is_long(request.fields)
+            fields = await asyncio.to_thread(self._redact, request) if in_a_thread else self._redact(request)
             self._redacted = msgspec.structs.replace(request, fields=fields)
 
     def towards(self, request: Request, target: Target) -> Request:
