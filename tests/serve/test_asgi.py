@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from freehold.core.errors import TooLarge
+from freehold.core.ports import Surface
 from freehold.serve.transport.asgi import AsgiSink, Body, DataPlane, Headers, PageReply
+from freehold.wire.dialects import PATHS
 
 Message = MutableMapping[str, Any]
 
@@ -99,7 +101,7 @@ async def test_head_writes_end() -> None:
     ]
 
 
-async def echo(headers: Headers, body: Body, sink: AsgiSink) -> None:
+async def echo(surface: Surface, headers: Headers, body: Body, sink: AsgiSink) -> None:
     said = await body()
     await sink.head(200, [])
     await sink.end(said)
@@ -111,7 +113,7 @@ def page(path: str, headers: Headers) -> PageReply:
     return PageReply(msgspec.json.encode({"path": path}))
 
 
-PLANE = DataPlane(echo, {"/livez": page, "/v1/models": page, "/v1/models/": page}, body_limit=10)
+PLANE = DataPlane(echo, PATHS, {"/livez": page, "/v1/models": page, "/v1/models/": page}, body_limit=10)
 
 
 async def call(method: str, path: str, *chunks: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> Caller:

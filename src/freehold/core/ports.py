@@ -1,14 +1,17 @@
 """The seams: what can be plugged in, as Protocols. Services and adapters meet only here; app/wiring.py injects."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
+from freehold.core.conversation import Conversation
 from freehold.core.decision import Load
 from freehold.core.entry import AttemptOutcome, Entry
-from freehold.core.request import Request
+from freehold.core.errors import FreeholdError
+from freehold.core.request import Dialect, Request
+from freehold.core.said import Step, Whole
 from freehold.core.target import Target
 from freehold.core.usage import Usage
 
@@ -53,8 +56,59 @@ class Reply(msgspec.Struct, frozen=True):
     text_bytes: int
 
 
-class Codec(Protocol):
-    """One dialect as one kind of target speaks it: bytes in, values out. No sockets, no retries, no auth flow."""
+class Surface(Protocol):
+    """One dialect as our callers speak it. `ending`: what ends a finished stream whose target left its own end out."""
+
+    dialect: Dialect
+    ending: bytes
+
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Request:
+        """A request from its body and the headers of the dialect. Raises BadRequest naming the field and the mend."""
+        ...
+
+    def parse(self, request: Request) -> Conversation:
+        """What it asks, to be said in another dialect. Raises Untranslatable for what no conversation holds, BadRequest."""
+        ...
+
+    def whole(self, whole: Whole, request: Request) -> bytes:
+        """An answer that came in another dialect, as the body its caller reads."""
+        ...
+
+    def writer(self, request: Request) -> "StepWriter":
+        """The same for one stream."""
+        ...
+
+    def error(self, error: FreeholdError, request_id: str) -> bytes:
+        """An error as a whole body. Not for a target's own refusal in the same dialect, which is passed on as it came."""
+        ...
+
+    def error_event(self, error: FreeholdError, request_id: str) -> bytes:
+        """An error as the last event of a stream that has begun. SDKs raise on it."""
+        ...
+
+
+class StepWriter(Protocol):
+    """Steps in, events of the caller's dialect out; one stream."""
+
+    def write(self, step: Step) -> bytes:
+        """Whole events; nothing where this step says nothing yet. What comes with Stopped or later ends the answer."""
+        ...
+
+
+class StepReader(Protocol):
+    """Events of a target's dialect in, steps out; one stream."""
+
+    def read(self, event: bytes) -> Sequence[Step]:
+        """One complete SSE event. Raises ValueError on malformed data."""
+        ...
+
+    def close(self) -> Sequence[Step]:
+        """The connection ended. Closed where that is how the dialect ends a finished stream; else what was still held."""
+        ...
+
+
+class Native(Protocol):
+    """One dialect towards a target, for a request that came in the same one: its bytes go on untouched, only counted."""
 
     def encode(self, request: Request, target: Target) -> HttpCall:
         """The call that asks this target for this request, usage always asked for."""
@@ -68,9 +122,48 @@ class Codec(Protocol):
         """Read one complete SSE event. Raises ValueError on malformed data."""
         ...
 
-    def verdict(self, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Judge an error reply by status and code."""
+
+class Composer(Protocol):
+    """A target's own dialect, for requests that came in any other. `dialect` names it to people."""
+
+    dialect: str
+
+    def compose(self, conversation: Conversation, target: Target, *, stream: bool) -> HttpCall:
+        """The call that asks for this conversation, usage always asked for. Raises Untranslatable by the field's name."""
         ...
+
+    def whole(self, body: bytes) -> Whole:
+        """Read a whole answer. Raises ValueError on a body that is none, though the status said 200."""
+        ...
+
+    def reader(self) -> StepReader:
+        """Reads one stream."""
+        ...
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """A further call that the answer needs, after that many seconds."""
+
+    call: HttpCall
+    after_s: float = 0.0
+
+
+Judge: TypeAlias = Callable[[int, Mapping[str, str], bytes], Verdict]
+Follower: TypeAlias = Callable[[bytes, Target, bool], Follow | None]
+
+
+class Codec(msgspec.Struct, frozen=True, kw_only=True):
+    """How one kind of target is spoken to: no sockets, no retries, no auth flow.
+
+    `natives`: the dialects it takes as they come; `composer`: what all others are said in, None where it takes no others.
+    `verdict` judges an error reply by status, headers and body. `follow`, where a good reply to the first call is not the answer
+    yet: what to ask next, from its body, the target and whether a stream is wanted; None: that body is the answer.
+    """
+
+    natives: Mapping[Dialect, Native]
+    composer: Composer | None
+    verdict: Judge
+    follow: Follower | None = None
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +187,10 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
 
 
-class Engine(Codec, Protocol):
-    """A codec for an owned engine, plus how to launch it and how to read its load."""
+class Engine(Protocol):
+    """An owned engine: how it is spoken to, launched, and its load read."""
+
+    codec: Codec
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """The command that serves the model."""

@@ -8,7 +8,14 @@ import msgspec
 from freehold.core.capability import Capability
 from freehold.core.data import LABELS, Handling, LabelRule, Party
 
-Dialect: TypeAlias = Literal["openai_chat"]
+Dialect: TypeAlias = Literal[
+    "openai_chat",
+    "openai_completions",
+    "openai_responses",
+    "openai_embeddings",
+    "anthropic_messages",
+    "anthropic_count_tokens",
+]
 
 
 class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `needs` is what it asks of a server; `least_tokens` the fewest tokens that its prompt and its longest answer can be.
     `most_output_tokens` is the largest cap it names (servers differ in which they honour), `predicted_bytes` a guess it sends.
+    `headers` are those of the dialect that change what is asked; they go on to a target that speaks it.
     """
 
     dialect: Dialect
@@ -43,6 +51,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     needs: frozenset[Capability] = frozenset()
     least_tokens: int = 0
     hints: Hints = Hints()
+    headers: Mapping[str, str] = {}
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

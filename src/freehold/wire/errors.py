@@ -9,7 +9,7 @@ from freehold.core.errors import FreeholdError, RateLimited, UpstreamRefused
 
 def openai_body(error: FreeholdError) -> bytes:
     """`{"error": {"message", "type", "param", "code"}}`; a target's own refusal is passed on as it came."""
-    if isinstance(error, UpstreamRefused):
+    if isinstance(error, UpstreamRefused) and error.body:
         return error.body
     shape = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
     return msgspec.json.encode({"error": shape})

@@ -1,45 +1,34 @@
 """An answer that has begun: its whole reply, or the events that led to the first content token and those still to come."""
 
 import asyncio
-from typing import TypeAlias
 
 from freehold.core.entry import Attempt
-from freehold.core.ports import Codec, Delta, Reply, UpstreamFailure, UpstreamReply
-from freehold.rules.sensitivity.restorer import Restorer
+from freehold.core.ports import Reply, UpstreamFailure, UpstreamReply
 from freehold.serve.gateway.board import Board
-from freehold.wire.sse import EventSplitter
-
-Events: TypeAlias = list[tuple[bytes, Delta]]
+from freehold.serve.gateway.exchange import Events, Exchange
 
 _DRAIN_S = 0.25
 
 
 class Answer:
-    """One target's reply while it is being passed on. `close` stops the upstream's work; `finish` lets it end by itself.
+    """One target's reply while it is being passed on. `close` stops the upstream's work; `finish` lets it end by itself."""
 
-    `restorer` puts back what this target saw only placeholders of.
-    """
-
-    def __init__(
-        self, attempt: Attempt, upstream: UpstreamReply, codec: Codec, board: Board, restorer: Restorer | None = None
-    ) -> None:
+    def __init__(self, attempt: Attempt, upstream: UpstreamReply, exchange: Exchange, board: Board) -> None:
         self.attempt = attempt
-        self.restorer = restorer
         self.begun: Events = []
         self.whole: tuple[bytes, Reply] | None = None
         self._upstream = upstream
-        self._codec = codec
+        self._exchange = exchange
         self._board = board
-        self._splitter = EventSplitter()
         self._present = True
         self._closed = False
+        self._ended = False
 
     async def read_whole(self, limit: int) -> None:
         """The whole reply of a call without streaming, as its caller may have it. Raises UpstreamFailure."""
         body = await self._upstream.read(limit)
         try:
-            reply = self._codec.decode(body)
-            self.whole = (body if self.restorer is None else self.restorer.body(body), reply)
+            self.whole = self._exchange.whole(body)
         except (ValueError, RecursionError) as error:
             raise UpstreamFailure("malformed", f"the reply cannot be read: {error}") from None
 
@@ -59,12 +48,13 @@ class Answer:
         raise UpstreamFailure("broken", "the stream ended before its first token")
 
     async def next_events(self) -> Events | None:
-        """The events that the next chunk completes (perhaps none); None at the end. Raises UpstreamFailure."""
-        chunk = await self._upstream.chunk()
-        if not chunk:
+        """The events that the next chunk completes (perhaps none), then those that its end does; None. Raises UpstreamFailure."""
+        if self._ended:
             return None
+        chunk = await self._upstream.chunk()
+        self._ended = not chunk
         try:
-            return [(event, self._codec.delta(event)) for event in self._splitter.feed(chunk)]
+            return self._exchange.feed(chunk) if chunk else self._exchange.end()
         except (ValueError, RecursionError) as error:
             raise UpstreamFailure("malformed", f"a stream event cannot be read: {error}") from None
 

@@ -1,81 +1,114 @@
-"""Try the decided targets in order until one begins to answer. Until its first content token, failing over is free."""
+"""Try the decided targets in order until one begins to answer. Until its first content token, failing over is free.
+
+An attempt is connecting, waiting for headers, waiting for its first token, streaming; it ends finished, cut, stalled, malformed,
+rejected or cancelled. Each wait has its own limit, and one deadline over all attempts stands above them (`handle`).
+"""
 
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
+from freehold.core.conversation import Untranslatable
 from freehold.core.decision import Candidate, Decision, Load
 from freehold.core.entry import Attempt
 from freehold.core.errors import TargetsExhausted, UpstreamRefused
-from freehold.core.ports import UpstreamFailure, UpstreamReply, Verdict
-from freehold.core.request import Request
+from freehold.core.ports import Codec, UpstreamFailure, UpstreamReply, Verdict
 from freehold.rules.order import after_full
 from freehold.serve.gateway.answer import Answer
+from freehold.serve.gateway.exchange import Exchange, Speech, Untouched
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.record import Record
 
 _ERROR_BODY_BYTES = 1024 * 1024
 _UNREACHABLE_COOL_S = 2.0
+_MOST_FOLLOWS = 600
+_GOOD = range(200, 300)
 
 
 class Failed(Exception):
     """One attempt ended before its first content token; `verdict` says whether another target may help."""
 
-    def __init__(self, verdict: Verdict, status: int | None = None, body: bytes = b"") -> None:
+    def __init__(self, verdict: Verdict, status: int | None = None, body: bytes = b"", *, same_dialect: bool = True) -> None:
         super().__init__(verdict.detail)
         self.verdict = verdict
         self.status = status
         self.body = body
+        self.same_dialect = same_dialect
 
 
-async def attempt(decision: Decision, request: Request, gateway: Gateway, record: Record) -> Answer:
-    """The first answer that begins. Raises UpstreamRefused (nobody else could mend it) or TargetsExhausted."""
-    failures: list[Failed] = []
-    waiting = list(decision.candidates[: record.policy.bounds.attempts])
-    if record.shield is not None:
-        await record.shield.prepare(request, [candidate.target for candidate in waiting])
-    while waiting:
-        candidate = waiting.pop(0)
-        target = candidate.target
-        record.begin_attempt(candidate)
-        began_at = gateway.clock.monotonic()
-        try:
-            answer = await _try(candidate, request, gateway, record)
-        except Failed as failure:
-            record.end_attempt(failure.verdict.outcome, failure.verdict.detail)
-            if not failure.verdict.elsewhere:
-                raise UpstreamRefused(failure.verdict.detail, status=failure.status or 400, body=failure.body) from None
-            failures.append(failure)
-            if failure.verdict.outcome == "overloaded" and not target.rented:
-                gateway.board.read_load(target.name, Load(running=0, waiting=1))
-                waiting = after_full(target, waiting, spill=decision.spill)
+class Attempts:
+    """What is left to try for one request."""
+
+    def __init__(self, decision: Decision, speech: Speech, gateway: Gateway, record: Record) -> None:
+        self.request = speech.request
+        self.record = record
+        self._decision = decision
+        self._speech = speech
+        self._gateway = gateway
+        self._waiting = list(decision.candidates[: record.policy.bounds.attempts])
+        self._failures: list[Failed] = []
+
+    @property
+    def left(self) -> bool:
+        """Whether there is another target to try."""
+        return bool(self._waiting)
+
+    async def prepare(self) -> None:
+        """What some of the targets may not see is replaced, before anything is sent. Raises BadRequest where it cannot be."""
+        if self.record.shield is not None:
+            await self.record.shield.prepare(self.request, [candidate.target for candidate in self._waiting])
+
+    async def next(self) -> Answer:
+        """The next answer that begins. Raises UpstreamRefused (nobody else could mend it) or TargetsExhausted."""
+        gateway, record = self._gateway, self.record
+        while self._waiting:
+            candidate = self._waiting.pop(0)
+            target = candidate.target
+            record.begin_attempt(candidate)
+            began_at = gateway.clock.monotonic()
+            try:
+                answer = await _try(candidate, self._speech, gateway, record)
+            except Failed as failure:
+                record.end_attempt(failure.verdict.outcome, failure.verdict.detail)
+                if not failure.verdict.elsewhere:
+                    raise _refused(failure) from None
+                self._failures.append(failure)
+                if failure.verdict.outcome == "overloaded" and not target.rented:
+                    gateway.board.read_load(target.name, Load(running=0, waiting=1))
+                    self._waiting = after_full(target, self._waiting, spill=self._decision.spill)
+                else:
+                    gateway.board.cool(target.name, failure.verdict.cool_s)
             else:
-                gateway.board.cool(target.name, failure.verdict.cool_s)
-        else:
-            record.first_token()
-            gateway.board.recovered(target.name, since=began_at)
-            return answer
-    raise _exhausted(record.entry.attempts, failures)
+                record.first_token()
+                gateway.board.recovered(target.name, since=began_at)
+                return answer
+        raise _exhausted(record.entry.attempts, self._failures)
 
 
-async def _try(candidate: Candidate, request: Request, gateway: Gateway, record: Record) -> Answer:
+async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: Record) -> Answer:
     """One attempt up to its first content token, or its whole reply. Raises Failed."""
     target, bounds, trial = candidate.target, record.policy.bounds, record.entry.attempts[-1]
     codec = record.policy.codecs[target.name]
-    limit_s = bounds.first_token_s if request.stream else bounds.whole_s
     upstream: UpstreamReply | None = None
+    exchange: Exchange | None = None
+    limit_s, awaited = (min(bounds.headers_s, bounds.first_token_s), "headers") if speech.request.stream else (bounds.whole_s, "whole answer")
     gateway.board.enter(target.name)
     try:
-        async with asyncio.timeout(limit_s):
-            shield = record.shield
-            call = codec.encode(request if shield is None else shield.towards(request, target), target)
-            upstream = await gateway.outbound.send(call)
+        async with asyncio.timeout(limit_s) as limit:
+            exchange = _exchange(speech, candidate, codec, record)
+            upstream = await gateway.outbound.send(record.traced(exchange.call()))
+            upstream = await _followed(upstream, candidate, codec, gateway, stream=speech.request.stream)
             trial.status = upstream.status
-            if upstream.status != 200:
+            if upstream.status not in _GOOD:
                 body = await upstream.read(_ERROR_BODY_BYTES)
-                raise Failed(codec.verdict(upstream.status, upstream.headers, body), upstream.status, body)
-            answer = Answer(trial, upstream, codec, gateway.board, None if shield is None else shield.restorer(target))
-            if request.stream:
+                verdict = codec.verdict(upstream.status, upstream.headers, body)
+                raise Failed(verdict, upstream.status, body, same_dialect=isinstance(exchange, Untouched))
+            answer = Answer(trial, upstream, exchange, gateway.board)
+            if speech.request.stream:
                 _require_events(upstream)
+                limit_s, awaited = bounds.first_token_s, "first token"
+                limit.reschedule(asyncio.get_running_loop().time() + limit_s)
                 await answer.read_to_first_token(bounds.reply_bytes)
             else:
                 await answer.read_whole(bounds.reply_bytes)
@@ -84,7 +117,7 @@ async def _try(candidate: Candidate, request: Request, gateway: Gateway, record:
         if upstream is not None:
             upstream.close()
         if isinstance(error, TimeoutError):
-            detail = f"no first token within {limit_s:g} s"
+            detail = f"no {awaited} within {limit_s:g} s"
             raise Failed(Verdict(True, "timed_out", detail, _UNREACHABLE_COOL_S), trial.status) from None
         if isinstance(error, UpstreamFailure):
             cool = _UNREACHABLE_COOL_S if error.outcome in {"unreachable", "timed_out"} else 0.0
@@ -93,10 +126,86 @@ async def _try(candidate: Candidate, request: Request, gateway: Gateway, record:
     return answer
 
 
+def _exchange(speech: Speech, candidate: Candidate, codec: Codec, record: Record) -> Exchange:
+    """With placeholders where this target may not see everything. Raises Failed where those cannot be said to it."""
+    shield, target = record.shield, candidate.target
+    try:
+        if shield is None or not target.rented:
+            return speech.towards(target, codec)
+        redacted = Speech(shield.towards(speech.request, target), speech.surface)
+        return redacted.towards(target, codec, shield.restorer(target))
+    except Untranslatable as error:
+        raise Failed(Verdict(True, "rejected", f"cannot be said to it: {error}")) from None
+
+
+async def _followed(
+    upstream: UpstreamReply, candidate: Candidate, codec: Codec, gateway: Gateway, *, stream: bool
+) -> UpstreamReply:
+    """The reply that is the answer, or tells its error: where an API takes several calls for one answer, that of the last."""
+    if codec.follow is None:
+        return upstream
+    for _ in range(_MOST_FOLLOWS):
+        if upstream.status not in _GOOD or upstream.headers.get("content-type", "").startswith("text/event-stream"):
+            return upstream
+        body = await upstream.read(gateway.policy.bounds.reply_bytes)
+        try:
+            following = codec.follow(body, candidate.target, stream)
+        except ValueError as error:
+            raise UpstreamFailure("malformed", f"the reply cannot be read: {error}") from None
+        if following is None:
+            return _Read(upstream, body)
+        await asyncio.sleep(following.after_s)
+        upstream.close()
+        upstream = await gateway.outbound.send(following.call)
+    raise UpstreamFailure("timed_out", f"no answer after {_MOST_FOLLOWS} questions for it")
+
+
+class _Read:
+    """A reply whose body was read already."""
+
+    def __init__(self, upstream: UpstreamReply, body: bytes) -> None:
+        self.status = upstream.status
+        self.headers = upstream.headers
+        self._upstream = upstream
+        self._body = body
+
+    async def chunk(self) -> bytes:
+        chunk, self._body = self._body, b""
+        return chunk
+
+    async def read(self, limit: int) -> bytes:
+        return await self.chunk()
+
+    def close(self) -> None:
+        self._upstream.close()
+
+
 def _require_events(upstream: UpstreamReply) -> None:
     kind = upstream.headers.get("content-type", "none")
     if not kind.lower().startswith("text/event-stream"):
         raise UpstreamFailure("malformed", f"a stream was asked for, {kind[:60]} came")
+
+
+class _Message(msgspec.Struct):
+    message: str = ""
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Message | str | None = None
+    message: str = ""
+
+
+def _refused(failure: Failed) -> UpstreamRefused:
+    """In its own words, which only the caller sees; of another dialect only the message is passed on."""
+    status = failure.status or 400
+    if failure.same_dialect:
+        return UpstreamRefused(failure.verdict.detail, status=status, body=failure.body)
+    try:
+        said = msgspec.json.decode(failure.body, type=_ErrorBody)
+    except ValueError:
+        said = _ErrorBody()
+    message = said.error.message if isinstance(said.error, _Message) else said.error or said.message
+    return UpstreamRefused(message or failure.verdict.detail, status=status, body=b"")
 
 
 def _exhausted(attempts: Sequence[Attempt], failures: Sequence[Failed]) -> TargetsExhausted:

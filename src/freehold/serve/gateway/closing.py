@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from freehold.core.errors import FreeholdError
+from freehold.core.ports import Surface
 from freehold.wire import errors
 
 
@@ -16,8 +17,8 @@ class Closing(msgspec.Struct, frozen=True):
     headers: Sequence[tuple[str, str]] = ()
 
 
-def refusal(error: FreeholdError, *, started: bool) -> Closing:
-    """An error as a whole reply, or as the last event of a stream that has begun (never followed by [DONE])."""
+def refusal(error: FreeholdError, surface: Surface, request_id: str, *, started: bool) -> Closing:
+    """An error as a whole reply, or as the last event of a stream that has begun (never followed by its usual end)."""
     if started:
-        return Closing(errors.openai_event(error))
-    return Closing(errors.openai_body(error), error.status, errors.headers(error))
+        return Closing(surface.error_event(error, request_id))
+    return Closing(surface.error(error, request_id), error.status, errors.headers(error))

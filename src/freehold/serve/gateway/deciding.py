@@ -1,19 +1,43 @@
-"""The one decision of a request: strange media sifted out, constraints applied, the rest put in order."""
+"""The one decision of a request: strange media and what cannot be said sifted out, constraints applied, the rest in order."""
 
 from collections.abc import Mapping
 
 import msgspec
 
-from freehold.core.decision import Decision, TargetState
-from freehold.core.request import Ask, Request
+from freehold.core.decision import Decision, Removed, TargetState
+from freehold.core.errors import BadRequest, FreeholdError, NoTargetAllowed
+from freehold.core.request import Ask
 from freehold.core.target import Workload
 from freehold.rules.order import decide
+from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.media import sift
 from freehold.serve.gateway.policy import Policy
 
 
-def decided(request: Request, ask: Ask, workload: Workload, policy: Policy, states: Mapping[str, TargetState]) -> Decision:
+def decided(speech: Speech, ask: Ask, workload: Workload, policy: Policy, states: Mapping[str, TargetState]) -> Decision:
     """Every target of the workload, as a candidate or removed with its reason. Pure: the request line and `explain` share it."""
-    targets, strange = sift(request, workload, [policy.targets[name] for name in workload.targets], policy.media_hosts)
+    targets, strange = sift(speech.request, workload, [policy.targets[name] for name in workload.targets], policy.media_hosts)
     decision = decide(ask, workload, targets, states)
-    return msgspec.structs.replace(decision, removed=(*strange, *decision.removed)) if strange else decision
+    mute = _mute(decision, speech, policy)
+    if not strange and not mute:
+        return decision
+    left = tuple(candidate for candidate in decision.candidates if candidate.target.name not in {gone.target for gone in mute})
+    return msgspec.structs.replace(decision, candidates=left, removed=(*strange, *decision.removed, *mute))
+
+
+def none_left(decision: Decision) -> FreeholdError:
+    """Why nobody may serve it: a field that no target's dialect can say is the request's to mend, anything else a rule's."""
+    mute = [removed for removed in decision.removed if removed.constraint == "dialect"]
+    if mute and all(removed.constraint in {"dialect", "named", "hint"} for removed in decision.removed):
+        return BadRequest(f"no target can be asked this: {mute[0].detail}", param=mute[0].detail.partition(":")[0])
+    return NoTargetAllowed(f"no target may serve this request: {decision.why_not()}")
+
+
+def _mute(decision: Decision, speech: Speech, policy: Policy) -> tuple[Removed, ...]:
+    """The candidates whose dialect cannot say it: found before anything is sent, so that nothing is dropped on the way."""
+    removed: list[Removed] = []
+    for candidate in decision.candidates:
+        problem = speech.why_not(candidate.target, policy.codecs[candidate.target.name])
+        if problem is not None:
+            removed.append(Removed(candidate.target.name, "dialect", str(problem)))
+    return tuple(removed)

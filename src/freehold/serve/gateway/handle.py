@@ -6,6 +6,7 @@ admit the caller · read the bytes · scan and classify the data · decide the t
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
 import structlog
 
@@ -23,71 +24,74 @@ from freehold.core.errors import (
     TargetsExhausted,
     UpstreamRefused,
 )
-from freehold.core.ports import Sink
-from freehold.serve.gateway.answer import Answer
-from freehold.serve.gateway.attempt import attempt
+from freehold.core.ports import Sink, Surface
+from freehold.serve.gateway.answering import Answering
+from freehold.serve.gateway.attempt import Attempts
 from freehold.serve.gateway.classify import classify
 from freehold.serve.gateway.closing import Closing, refusal
-from freehold.serve.gateway.deciding import decided
+from freehold.serve.gateway.deciding import decided, none_left
+from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.inspection import inspect
 from freehold.serve.gateway.paying import paid
 from freehold.serve.gateway.record import Record
-from freehold.serve.gateway.relay import relay
 from freehold.serve.gateway.reply_headers import reply_headers
 from freehold.serve.gateway.scope import scoped
-from freehold.wire import openai_chat
 
 _RELEASE_S = 30.0
 _log = structlog.get_logger("freehold.gateway")
 
 
-async def handle(headers: Mapping[str, str], body: Callable[[], Awaitable[bytes]], sink: Sink, gateway: Gateway) -> None:
-    """Serve one chat completion: whatever happens, the caller is answered in its dialect and the entry settled.
+Body: TypeAlias = Callable[[], Awaitable[bytes]]
+
+
+async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink: Sink, gateway: Gateway) -> None:
+    """Serve one request of a dialect: whatever happens, the caller is answered in it and the entry settled.
 
     The end of an answer (its last byte, its final events) leaves only after its entry is durable.
     """
     policy = gateway.policy
-    record = Record(gateway.clock, policy)
-    answer: Answer | None = None
+    record = Record(gateway.clock, policy, headers.get("traceparent"))
+    answering: Answering | None = None
     gateway.in_flight += 1
     try:
         async with asyncio.timeout(policy.bounds.total_s):
             key = gateway.admit(headers)
             _require_room(gateway)
-            request = openai_chat.read(await body())
+            request = surface.read(await body(), headers)
+            speech = Speech(request, surface)
             content = await inspect(request, policy.inspector)
             workload, ask = classify(request, key, headers, policy, content)
             ask = scoped(ask, workload, key, policy.targets)
             record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             record.open(request, ask, key, headers)
             record.found(content)
-            decision = decided(request, ask, workload, policy, gateway.board.states(workload.targets))
+            decision = decided(speech, ask, workload, policy, gateway.board.states(workload.targets))
             record.entry.removed = decision.removed
             if not decision.candidates:
-                raise NoTargetAllowed(f"no target may serve this request: {decision.why_not()}")
+                raise none_left(decision)
             decision = await paid(decision, request, gateway, record)
             if gateway.keeper is not None:
                 kept = content.kept(workload.name, ask.handling)
                 sink = gateway.keeper.copying(sink, request.fields, policy.keep.get(workload.name), kept)
+            answering = Answering(Attempts(decision, speech, gateway, record), headers)
             async with sink.cancelled_by_hang_up():
-                answer = await attempt(decision, request, gateway, record)
-                closing: Closing | None = await relay(answer, request, sink, record)
+                closing: Closing | None = await answering.pass_on(sink)
             record.end("finished", 200)
     except (Exception, asyncio.CancelledError) as error:  # the request's boundary: nothing may leave it unsettled
-        closing = _end_badly(error, sink, record)
-        if answer is not None:
-            answer.close()
+        closing = _end_badly(error, surface, sink, record)
+        if answering is not None:
+            answering.close()
     try:
         try:
-            settled = await _settle(closing, sink, record, gateway)
+            settled = await _settle(closing, surface, sink, record, gateway)
         finally:
             gateway.admission.settle(record.admitted, record.entry.cost_nanousd if record.opened else 0)
         await _release(settled, sink, record)
     finally:
         gateway.in_flight -= 1
-        if answer is not None:
-            await answer.finish()
+        if answering is not None:
+            await answering.finish()
         await gateway.admission.correct(record.admitted, record.tokens())
     _observe(record, gateway)
     if gateway.keeper is not None and record.opened and settled is closing:  # else its entry could not be written
@@ -101,7 +105,7 @@ def _require_room(gateway: Gateway) -> None:
         raise Saturated(f"{gateway.policy.bounds.in_flight} requests are in flight already", retry_after_s=1)
 
 
-def _end_badly(error: BaseException, sink: Sink, record: Record) -> Closing | None:
+def _end_badly(error: BaseException, surface: Surface, sink: Sink, record: Record) -> Closing | None:
     """Close the record for an error and say what the caller still gets; None for one who hung up."""
     if isinstance(error, asyncio.CancelledError | CallerGone):
         record.end("cancelled", 499, "cancelled")
@@ -113,15 +117,15 @@ def _end_badly(error: BaseException, sink: Sink, record: Record) -> Closing | No
         _log.error("internal error", request_id=record.id, kind=type(error).__name__, exc_info=error)
         error = FreeholdError("internal error; the log has it under this request id")
     outcome: Outcome = "failed"
-    if isinstance(error, StreamBroken):
+    if sink.started:
         outcome = "cut"
     elif isinstance(error, BadRequest | BudgetSpent | ContentBlocked | NoTargetAllowed | UpstreamRefused):
         outcome = "refused"
     record.end(outcome, error.status, error.code)
-    return refusal(error, started=sink.started)
+    return refusal(error, surface, record.id, started=sink.started)
 
 
-async def _settle(closing: Closing | None, sink: Sink, record: Record, gateway: Gateway) -> Closing | None:
+async def _settle(closing: Closing | None, surface: Surface, sink: Sink, record: Record, gateway: Gateway) -> Closing | None:
     """The closing, once the entry is durable; an error in its place where it cannot be. What was spent is at least logged."""
     if not record.opened:
         return closing
@@ -131,7 +135,7 @@ async def _settle(closing: Closing | None, sink: Sink, record: Record, gateway: 
     except LedgerUnavailable as error:
         spent = {a.target: a.cost_nanousd for a in entry.attempts}
         _log.error("entry not written", request_id=entry.id, problem=error.message, spent_nanousd=spent, usage=entry.usage)
-        return refusal(error, started=sink.started)
+        return refusal(error, surface, record.id, started=sink.started)
     return closing
 
 

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
+import msgspec
+
 from freehold.core.decision import Candidate
 from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome
 from freehold.core.ids import request_id
 from freehold.core.policy_facts import Demanded
+from freehold.core.ports import HttpCall
 from freehold.core.request import Ask, Request
+from freehold.core.traceparent import Trace
 from freehold.serve.access.admission import Pass
 from freehold.serve.access.keys import Key
 from freehold.serve.gateway.billing import bill, compare
@@ -22,8 +26,9 @@ class Record:
     `policy` is the one the request began under, whatever is swapped in meanwhile.
     """
 
-    def __init__(self, clock: Clock, policy: Policy) -> None:
+    def __init__(self, clock: Clock, policy: Policy, traceparent: str | None = None) -> None:
         self.policy = policy
+        self.trace = Trace.joined(traceparent)
         self._clock = clock
         self._started = clock.monotonic()
         self.received_at = clock.now()
@@ -81,6 +86,10 @@ class Record:
         entry.reason, entry.spilled = candidate.reason, candidate.spill
         self._text_bytes = self._content_events = 0
         return attempt
+
+    def traced(self, call: HttpCall) -> HttpCall:
+        """The call with the trace it belongs to, each attempt a span of its own."""
+        return msgspec.structs.replace(call, headers={**call.headers, "traceparent": self.trace.child().header()})
 
     def first_token(self) -> None:
         """The first content token (or the whole reply) has come."""

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from freehold.core.errors import BadRequest, CallerGone, FreeholdError, NotFound, TooLarge, TooSlow
+from freehold.core.ports import Surface
 from freehold.wire import errors
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -59,7 +60,7 @@ class AsgiSink:
 
 
 Body: TypeAlias = Callable[[], Awaitable[bytes]]
-Completions: TypeAlias = Callable[[Headers, Body, AsgiSink], Awaitable[None]]
+Serve: TypeAlias = Callable[[Surface, Headers, Body, AsgiSink], Awaitable[None]]
 Page: TypeAlias = Callable[[str, Headers], "PageReply"]
 
 
@@ -72,10 +73,11 @@ class PageReply(msgspec.Struct, frozen=True):
 
 
 class DataPlane:
-    """`POST /v1/chat/completions` goes to `completions`; each GET path (a prefix where it ends in /) to its page."""
+    """A POST to the path of a dialect goes to `serve`; each GET path (a prefix where it ends in /) to its page."""
 
-    def __init__(self, completions: Completions, pages: Mapping[str, Page], body_limit: int) -> None:
-        self._completions = completions
+    def __init__(self, serve: Serve, surfaces: Mapping[str, Surface], pages: Mapping[str, Page], body_limit: int) -> None:
+        self._serve = serve
+        self._surfaces = dict(surfaces)
         self._pages = dict(pages)
         self._body_limit = body_limit
 
@@ -85,14 +87,15 @@ class DataPlane:
             return
         sink = AsgiSink(receive, send)
         method, path = scope["method"], scope["path"]
+        surface = self._surfaces.get(path)
         try:
             headers = _read_headers(scope["headers"])
-            if (method, path) == ("POST", "/v1/chat/completions"):
-                await self._completions(headers, lambda: _read_body(receive, headers, self._body_limit), sink)
+            if method == "POST" and surface is not None:
+                await self._serve(surface, headers, lambda: _read_body(receive, headers, self._body_limit), sink)
                 return
             reply = self._page(method, path)(path, headers)
         except FreeholdError as error:
-            await _refuse(error, sink)
+            await _refuse(error, surface, sink)
             return
         await sink.head(reply.status, [("content-type", reply.content_type), ("content-length", str(len(reply.body)))])
         await sink.end(reply.body)
@@ -102,7 +105,7 @@ class DataPlane:
             (p for at, p in self._pages.items() if at.endswith("/") and path.startswith(at)), None
         )
         if page is None or method not in {"GET", "HEAD"}:
-            raise NotFound(f"no {method} {path} here; see POST /v1/chat/completions and GET /v1/models")
+            raise NotFound(f"no {method} {path} here; see POST {', '.join(self._surfaces)} and GET /v1/models")
         return page
 
 
@@ -141,7 +144,7 @@ async def _read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
             return b"".join(chunks)
 
 
-async def _refuse(error: FreeholdError, sink: AsgiSink) -> None:
-    body = errors.openai_body(error)
+async def _refuse(error: FreeholdError, surface: Surface | None, sink: AsgiSink) -> None:
+    body = errors.openai_body(error) if surface is None else surface.error(error, "")
     await sink.head(error.status, [*errors.headers(error), ("content-length", str(len(body)))])
     await sink.end(body)

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: read a caller's request, and the codec for every target that speaks the same dialect.
+"""The codec for every target that speaks chat completions, for a request that came in them.
 
 Values we do not act on stay raw JSON and leave as they came; only `model`, `stream_options` and our own `provider` hints change.
 """
@@ -9,13 +9,10 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from freehold.core.errors import BadRequest
 from freehold.core.ports import Delta, HttpCall, Reply, Verdict
-from freehold.core.request import Hints, Request
+from freehold.core.request import Request
 from freehold.core.target import Target
 from freehold.core.usage import Usage, UsageSource
-from freehold.wire.egress import judge
-from freehold.wire.needs import least_tokens, needs_of
 from freehold.wire.retry_after import retry_after_s
 from freehold.wire.sse import data_of
 
@@ -23,64 +20,6 @@ _OUT_OF_MONEY = frozenset(
     "insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded project_spend_limit_exceeded"
     " organization_usage_limit_exceeded billing_hard_limit_reached".split()
 )
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list = msgspec.json.Decoder(list[msgspec.Raw])
-_text, _whole, _flag = msgspec.json.Decoder(str), msgspec.json.Decoder(int | None), msgspec.json.Decoder(bool | None)
-_options, _hints = msgspec.json.Decoder(_StreamOptions | None), msgspec.json.Decoder(Hints | None)
-
-
-def read(body: bytes) -> Request:
-    """A request from its body. Raises BadRequest naming the field, what was wrong and what would be right."""
-    try:
-        fields = _fields.decode(body)
-        parts: set[str] = set()
-        egress = judge(fields, parts)
-        needs = needs_of(fields, parts)
-    except (ValueError, RecursionError, OverflowError) as error:
-        raise BadRequest(f"the body is not a chat completion request: {error}") from None
-    options = _field(fields, "stream_options", _options, "an object")
-    model = _field(fields, "model", _text, "a string naming a workload, target or model")
-    if not model:
-        raise BadRequest("model is empty; name a workload, target or model", param="model")
-    if not _field(fields, "messages", _list, "a list of messages"):
-        raise BadRequest("messages is empty; give at least one", param="messages")
-    choices = _field(fields, "n", _whole, "a whole number")
-    if choices is not None and not 1 <= choices <= 128:
-        raise BadRequest(f"n is {choices}; use 1 to 128", param="n")
-    limits = [_field(fields, name, _whole, "a whole number") for name in ("max_completion_tokens", "max_tokens")]
-    limit = next((limit for limit in limits if limit is not None), None)
-    input_bytes = sum(len(memoryview(fields[name])) for name in ("messages", "tools") if name in fields)
-    return Request(
-        dialect="openai_chat",
-        model=model,
-        fields=fields,
-        stream=_field(fields, "stream", _flag, "true or false") or False,
-        wants_usage=bool(options and options.include_usage),
-        choices=choices or 1,
-        input_bytes=input_bytes,
-        max_output_tokens=limit,
-        most_output_tokens=max((limit for limit in limits if limit is not None and limit > 0), default=None),
-        predicted_bytes=len(memoryview(fields["prediction"])) if "prediction" in fields else 0,
-        egress=egress,
-        needs=needs,
-        least_tokens=least_tokens(needs, input_bytes, limit),
-        hints=_field(fields, "provider", _hints, "an object of known routing hints") or Hints(),
-    )
-
-
-def _field(fields: dict[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[Any], expected: str) -> Any:
-    raw = fields.get(name, b"null")
-    try:
-        return decoder.decode(raw)
-    except msgspec.DecodeError as error:
-        problem = "is missing" if name not in fields else f"is not {expected}: {error}"
-        raise BadRequest(f"{name} {problem}", param=name) from None
 
 
 class _PromptDetails(msgspec.Struct):

@@ -1,0 +1,205 @@
+"""One request towards one target, and its answer back, in words that each side understands.
+
+Where both speak one dialect the bytes pass untouched and are only counted. Else the request is composed anew for the target and
+the answer written anew for the caller: whole answers and streams through the same steps.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from freehold.core.conversation import Conversation, Untranslatable
+from freehold.core.ports import Codec, Composer, Delta, HttpCall, Native, Reply, Surface
+from freehold.core.request import Dialect, Request
+from freehold.core.said import Broke, Closed, Piece, Step, Stopped, Used, Whole
+from freehold.core.target import Target
+from freehold.rules.sensitivity.chat_stream import ChatStream
+from freehold.rules.sensitivity.restorer import Restorer
+from freehold.rules.sensitivity.steps import StepRestorer, restored
+from freehold.wire.sse import EventSplitter
+
+Events: TypeAlias = list[tuple[bytes, Delta]]
+
+
+class Exchange(Protocol):
+    """What one attempt says and understands. Malformed answers raise ValueError, or RecursionError."""
+
+    def call(self) -> HttpCall:
+        """What is sent."""
+        ...
+
+    def whole(self, body: bytes) -> tuple[bytes, Reply]:
+        """A whole reply as its caller may have it."""
+        ...
+
+    def feed(self, chunk: bytes) -> Events:
+        """The events that this chunk completes, each as it is passed on and as it counts."""
+        ...
+
+    def end(self) -> Events:
+        """The target closed the stream: what was still held, and the end of the answer where only that was missing."""
+        ...
+
+
+class Untouched:
+    """Both speak the same dialect."""
+
+    def __init__(self, request: Request, target: Target, native: Native, surface: Surface, restorer: Restorer | None) -> None:
+        self._request = request
+        self._target = target
+        self._native = native
+        self._ending = surface.ending
+        self._restorer = restorer
+        self._stream = None if restorer is None else ChatStream(restorer)
+        self._splitter = EventSplitter()
+        self._finished = 0
+        self._done = False
+
+    def call(self) -> HttpCall:
+        return self._native.encode(self._request, self._target)
+
+    def whole(self, body: bytes) -> tuple[bytes, Reply]:
+        reply = self._native.decode(body)
+        return (body if self._restorer is None else self._restorer.body(body)), reply
+
+    def feed(self, chunk: bytes) -> Events:
+        return [self._passed(event) for event in self._splitter.feed(chunk)]
+
+    def end(self) -> Events:
+        if self._done or self._finished < self._request.choices or not self._ending:
+            return []
+        held = b"" if self._stream is None else self._stream.end()
+        return [(held + self._ending, Delta(done=True))]  # some servers leave the end out; callers wait for it
+
+    def _passed(self, event: bytes) -> tuple[bytes, Delta]:
+        delta = self._native.delta(event)
+        self._finished += delta.finished
+        self._done = self._done or delta.done
+        if delta.usage_only and not self._request.wants_usage:
+            return b"", delta
+        if self._stream is None:
+            return event, delta
+        return (self._stream.end() + event if delta.done else self._stream.event(event)), delta
+
+
+class Translated:
+    """They do not. `call` was composed when the target was decided on, so nothing untranslatable gets here."""
+
+    def __init__(self, request: Request, call: HttpCall, composer: Composer, surface: Surface, restorer: Restorer | None) -> None:
+        self._request = request
+        self._call = call
+        self._composer = composer
+        self._surface = surface
+        self._restorer = restorer
+        self._steps = None if restorer is None else StepRestorer(restorer)
+        self._splitter = EventSplitter()
+        self._reader = composer.reader()
+        self._writer = surface.writer(request)
+        self._finished = 0
+        self._done = False
+
+    def call(self) -> HttpCall:
+        return self._call
+
+    def whole(self, body: bytes) -> tuple[bytes, Reply]:
+        whole = self._composer.whole(body)
+        reply = Reply(whole.usage, whole.raw_usage, _text_bytes(whole))
+        if self._restorer is not None:
+            whole = restored(whole, self._restorer)
+        return self._surface.whole(whole, self._request), reply
+
+    def feed(self, chunk: bytes) -> Events:
+        return [self._said(self._reader.read(event)) for event in self._splitter.feed(chunk)]
+
+    def end(self) -> Events:
+        steps = list(self._reader.close())
+        events = [self._said(steps)] if steps else []
+        if not self._done and self._finished >= self._request.choices:
+            events.append(self._said([Closed()]))
+        return events
+
+    def _said(self, steps: Sequence[Step]) -> tuple[bytes, Delta]:
+        delta = _counted(steps)
+        self._finished += delta.finished
+        self._done = self._done or delta.done
+        passed: Iterable[Step] = steps if self._steps is None else (after for step in steps for after in self._steps.feed(step))
+        return b"".join(self._writer.write(step) for step in passed), delta
+
+
+def native_of(request: Request, codec: Codec, *, redacted: bool) -> Native | None:
+    """How the target takes the request as it came. None where it does not, or where its stream could not be restored."""
+    if redacted and request.stream and request.dialect != "openai_chat":
+        return None
+    return codec.natives.get(request.dialect)
+
+
+class Speech:
+    """One request, as it can be said to each target: read into a conversation once, and only where some target needs it."""
+
+    def __init__(self, request: Request, surface: Surface) -> None:
+        self.request = request
+        self.surface = surface
+        self._conversation: Conversation | Untranslatable | None = None
+
+    def conversation(self) -> Conversation:
+        """Raises Untranslatable, BadRequest."""
+        if self._conversation is None:
+            try:
+                self._conversation = self.surface.parse(self.request)
+            except Untranslatable as error:
+                self._conversation = error
+        if isinstance(self._conversation, Untranslatable):
+            raise self._conversation
+        return self._conversation
+
+    def towards(self, target: Target, codec: Codec, restorer: Restorer | None = None) -> Exchange:
+        """The exchange with one target. Raises Untranslatable."""
+        native = native_of(self.request, codec, redacted=restorer is not None)
+        if native is not None:
+            return Untouched(self.request, target, native, self.surface, restorer)
+        if codec.composer is None:
+            raise Untranslatable(self.request.dialect, "this target takes no request of another dialect")
+        call = codec.composer.compose(self.conversation(), target, stream=self.request.stream)
+        return Translated(self.request, call, codec.composer, self.surface, restorer)
+
+    def why_not(self, target: Target, codec: Codec) -> Untranslatable | None:
+        """What keeps the request from being said to that target; None: nothing."""
+        if native_of(self.request, codec, redacted=False) is not None:
+            return None
+        try:
+            self.towards(target, codec)
+        except Untranslatable as error:
+            return error
+        return None
+
+
+Surfaces: TypeAlias = Mapping[Dialect, Surface]
+
+
+def _text_bytes(whole: Whole) -> int:
+    """Bytes that carry answer, to estimate from should no usage come."""
+    texts = (getattr(part, name, "") for choice in whole.choices for part in choice.parts for name in ("text", "arguments"))
+    return sum(len(text.encode(errors="replace")) for text in texts)
+
+
+def _counted(steps: Sequence[Step]) -> Delta:
+    """What the steps of one event mean to routing and metering."""
+    usage, raw, error = None, None, None
+    text = finished = 0
+    done = False
+    for step in steps:
+        match step:
+            case Piece():
+                text += len(step.text.encode(errors="replace"))
+            case Stopped():
+                finished += 1
+            case Used():
+                usage, raw = step.usage, step.raw
+            case Broke():
+                error = step.code
+            case Closed():
+                done = True
+            case _:
+                pass
+    return Delta(
+        content=text > 0, text_bytes=text, finished=finished, usage=usage, raw_usage=raw, done=done, error=error
+    )  # fmt: skip
