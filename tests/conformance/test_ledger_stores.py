@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -26,19 +26,21 @@ from freehold.core.ids import request_id
 from freehold.core.target import Secret
 from freehold.core.usage import Usage
 from freehold.serve.stores import postgres_schema, sqlite
+from freehold.serve.stores.allocation import AllocationReader
+from freehold.serve.stores.charges import ChargesReader
 from freehold.serve.stores.entry_rows import ATTEMPT_COLUMNS, ENTRY_COLUMNS, attempt_row, entry_row
+from freehold.serve.stores.handling import By, HandlingReader
 from freehold.serve.stores.imported import ImportedRow, ImportStore
+from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.opening import connected, open_store, reading
 from freehold.serve.stores.place import LedgerPlace, PostgresPlace, postgres_place
 from freehold.serve.stores.postgres import PostgresStore
 from freehold.serve.stores.postgres_session import PostgresSession
+from freehold.serve.stores.reader import LedgerReader
+from freehold.serve.stores.residency import ResidencyReader
+from freehold.serve.stores.signals import Asked, SignalReader
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_allocation import AllocationReader
-from freehold.serve.stores.sqlite_charges import ChargesReader
-from freehold.serve.stores.sqlite_machines import SqliteMachines
-from freehold.serve.stores.sqlite_reader import SqliteReader
-from freehold.serve.stores.sqlite_signals import Asked, SignalReader
-from freehold.serve.stores.sqlite_use import uses
+from freehold.serve.stores.use import uses
 
 Store = SqliteStore | PostgresStore
 
@@ -214,7 +216,7 @@ def test_writers_beside_each_other_lose_nothing(store: Store, ledger: Ledger) ->
     with ThreadPoolExecutor(writers) as pool:
         writing = [pool.submit(write, writer) for writer in range(writers)]
         while not all(future.done() for future in writing):
-            seen = SqliteReader(ledger.place).slices()
+            seen = LedgerReader(ledger.place).slices()
             assert all(piece.requests % 5 == 0 for piece in seen), "a batch is seen whole"
         for future in writing:
             future.result()
@@ -263,13 +265,13 @@ def test_a_database_of_before_gains_what_is_new_and_keeps_what_it_has(
 
 
 def gains_what_is_new(place: LedgerPlace) -> None:
-    before = (SqliteReader(place).slices(), SqliteReader(place).recent(5))
+    before = (LedgerReader(place).slices(), LedgerReader(place).recent(5))
     with closing(open_store(place)) as store:
-        assert (SqliteReader(place).slices(), SqliteReader(place).recent(5)) == before
+        assert (LedgerReader(place).slices(), LedgerReader(place).recent(5)) == before
         store.write([entry("fh-2", shadow_nanousd=5)])
     stood(place, NOON, NOON + HOUR, BOX)
     assert sum(share.cost_nanousd for share in AllocationReader(place).shares()) == BOX.price_nanousd_h
-    assert SqliteReader(place).slices()[0].requests == 2
+    assert LedgerReader(place).slices()[0].requests == 2
     assert len(views(place)["recent"]) == 2
 
 
@@ -293,7 +295,7 @@ def test_both_have_the_same_tables_and_columns(tmp_path: Path, cluster: Cluster)
 
 def views(place: LedgerPlace) -> dict[str, Any]:
     """Everything that is ever read of a ledger. Floats that are sums may differ in their last digits."""
-    reader, allocation = SqliteReader(place), AllocationReader(place)
+    reader, allocation, handling = LedgerReader(place), AllocationReader(place), HandlingReader(place)
     ids = [str(row["id"]) for row in reader.recent(1000)]
     columns = {
         name: sorted(zip(
@@ -307,8 +309,10 @@ def views(place: LedgerPlace) -> dict[str, Any]:
     bill = Bill(place, None, None, "freehold")
     asked = [Asked(0.3), Asked(clock="stands_for"), Asked(0.1, clock="received_at")]
     found = {
-        "slices": reader.slices(), "seen": reader.seen(), "recent": reader.recent(7), "missing": reader.missing([*ids[:2], "x"]),
-        "columns": columns, "doubts": reader.doubts(), "bucketed": reader.bucketed_workloads(),
+        "slices": reader.slices(), "sent": sorted(ResidencyReader(place).sent()[0], key=repr),
+        "recent": reader.recent(7), "missing": reader.missing([*ids[:2], "x"]),
+        "groups": [handling.groups(by) for by in get_args(By)], "removals": handling.removals(), "findings": handling.findings(),
+        "refusals": handling.refusals(), "columns": columns, "doubts": reader.doubts(), "bucketed": reader.bucketed_workloads(),
         "hours": allocation.hours_and_shares(), "later hours": allocation.hours_and_shares(NOON + HOUR, NOON + 2 * HOUR),
         "costs": allocation.slices(), "entries": allocation.of_entries(ids), "spending": spending(place),
         "recent entries": recent_entries(place, 1000), "uses": uses(place),
@@ -334,7 +338,10 @@ def random_entries(source: random.Random) -> list[Entry]:
     made: list[Entry] = []
     for _ in range(250):
         at = NOON + source.uniform(-2 * HOUR, 4 * HOUR)
-        who = {"workload": source.choice(["a", "B", "c", "Ä"]), "key": source.choice(["x", "Y"])}
+        who: dict[str, Any] = {
+            "workload": source.choice(["a", "B", "c", "Ä"]), "key": source.choice(["x", "Y"]),
+            "team": source.choice([None, "red", "Blue"]), "findings": source.choice([{}, {"email": 2}, {"iban": 1, "email": 1}]),
+        }  # fmt: skip
         used = usage(source.randrange(900), source.randrange(90), source.randrange(9), source.randrange(99))
         removed = tuple(
             Removed("t", source.choice(["region", "data_class", "hint", "terms"]), "w'\"") for _ in range(source.randrange(3))
@@ -384,13 +391,13 @@ def test_both_say_the_same_of_the_same_entries(tmp_path: Path, cluster: Cluster)
 def test_both_say_nothing_of_an_empty_ledger(ledger: Ledger) -> None:
     open_store(ledger.place).close()
     said = views(ledger.place)
-    assert said["slices"] == said["recent"] == said["seen"] == []
+    assert said["slices"] == said["recent"] == said["sent"] == said["findings"] == said["removals"] == said["refusals"] == []
     assert said["columns"] == said["uses"] == {}
 
 
 def test_what_is_no_ledger_is_told_in_one_line_without_its_password(ledger: Ledger) -> None:
     with pytest.raises(BadSettings, match="no ledger") as caught:
-        SqliteReader(ledger.place).slices()
+        LedgerReader(ledger.place).slices()
     assert len(caught.value.message.splitlines()) == 1
     assert PASSWORD not in caught.value.message
 
@@ -405,7 +412,7 @@ def test_imports_go_on_where_they_were_and_count_once(ledger: Ledger) -> None:
         source = store.add(msgspec.structs.replace(source, records=3, rows=3), rows[:3])
         with pytest.raises(BadSettings, match=r"a\.csv is being imported by another process"):
             store.add(source, [*rows[3:5], rows[0]])
-        assert SqliteReader(ledger.place).doubts() == {"old": ["a.csv is imported only in part; run freehold import on it again"]}
+        assert LedgerReader(ledger.place).doubts() == {"old": ["a.csv is imported only in part; run freehold import on it again"]}
     with closing(ImportStore(ledger.place)) as store:
         again = store.begin("aa", "b.csv", "")
         assert (again.id, again.name, again.rows, again.finished_at) == (source.id, "a.csv", 3, None)
@@ -413,7 +420,7 @@ def test_imports_go_on_where_they_were_and_count_once(ledger: Ledger) -> None:
         other = store.begin("bb", "b.csv", "{}")
         store.add(other, [ImportedRow(1, 0, "old", "internal", logged(NOON + 2))])
         assert store.overlapping(other) == ["a.csv"]
-        assert len(SqliteReader(ledger.place).columns()["old"].unix_s) == 7
+        assert len(LedgerReader(ledger.place).columns()["old"].unix_s) == 7
         store.forget("aa")
         assert store.overlapping(other) == []
     assert [row["line"] for row in ledger.rows("SELECT line FROM imported")] == [1]
@@ -421,7 +428,7 @@ def test_imports_go_on_where_they_were_and_count_once(ledger: Ledger) -> None:
 
 def test_machines_are_seen_from_when_till_when(ledger: Ledger) -> None:
     open_store(ledger.place).close()
-    machines, others = SqliteMachines(ledger.place), SqliteMachines(ledger.place)
+    machines, others = MachineRecord(ledger.place), MachineRecord(ledger.place)
     for now in (10.0, 25.0, 24.0):
         machines.seen([BOX], now)
     others.seen([LAB_BOX], 12.0)

@@ -70,11 +70,30 @@ def test_a_mix_is_read_with_its_defaults() -> None:
     share = parse_mix(" a = 2.5 ").share_of(0)
     assert (share.workload, share.weight, share.data_class, share.prompts) == ("a", 2.5, None, "words")
     share = parse_mix("b=1:Restricted:tickets").share_of(0)
-    assert (share.data_class, share.prompts) == (DataClass.restricted, "tickets")
+    assert (share.data_class, share.prompts, share.sensitive) == (DataClass.restricted, "tickets", 0.0)
+    share = parse_mix("c=1::words:2.5%", {"c": "fh_c", "d": "fh_d"}).share_of(0)
+    assert (share.data_class, share.prompts, share.sensitive, share.key) == (None, "words", 0.025, "fh_c")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "a=", "=1", "a=x", "a=0", "a=-1", "a=nan", "a=1:top", "a=1:public:songs", "a=1:public:words:x"]
+    "text",
+    [
+        "",
+        "a",
+        "a=",
+        "=1",
+        "a=x",
+        "a=0",
+        "a=-1",
+        "a=nan",
+        "a=1:top",
+        "a=1:public:songs",
+        "a=1:public:words:x",
+        "a=1:public:words:5",
+        "a=1:public:words:101%",
+        "a=1:public:words:nan%",
+        "a=1:public:words:1%:x",
+    ],
 )
 def test_a_bad_mix_names_the_part_in_one_line(text: str) -> None:
     with pytest.raises(BadSettings, match="mix") as caught:

@@ -139,3 +139,34 @@ def test_a_declaration_that_cannot_be_read_is_refused(headers: dict[str, str]) -
     with pytest.raises(BadRequest, match="x-freehold") as refused:
         resolved("triage", headers=headers)
     assert refused.value.param == next(iter(headers))
+
+
+STANDS_FOR, SUBJECT = "x-freehold-stands-for", "x-freehold-subject"
+REPLAYER = Key("trace", "3" * 64, replays=True)
+
+
+def test_only_a_key_that_replays_may_say_which_time_a_request_stands_for() -> None:
+    with pytest.raises(Forbidden, match=r"the key 'anyone' may not say which time .*; give the key replays: true") as refused:
+        resolved("triage", headers={STANDS_FOR: "1700000000"})
+    assert refused.value.param == STANDS_FOR
+    assert resolved("triage", REPLAYER, {STANDS_FOR: "1700000000.5"}) == ("triage", None)
+    assert resolved("triage", REPLAYER) == ("triage", None)
+
+
+@pytest.mark.parametrize("stated", ["", "soon", "-1", "nan", "inf", "1e11"])
+def test_a_time_that_is_none_is_refused(stated: str) -> None:
+    with pytest.raises(BadRequest, match=r"use Unix seconds, such as 1700000000\.5"):
+        resolved("triage", REPLAYER, {STANDS_FOR: stated})
+
+
+@pytest.mark.parametrize("stated", ["user-4711", "ada@example.org", "auth0|1", "~", "x" * 256])
+def test_a_subject_may_be_named(stated: str) -> None:
+    assert resolved("triage", headers={SUBJECT: stated}) == ("triage", None)
+
+
+@pytest.mark.parametrize("stated", ["", "x" * 257, "Ada Lovelace", "zo\u00eb", "a\tb", "a\x7f"])
+def test_a_subject_of_odd_signs_is_refused_and_not_repeated(stated: str) -> None:
+    with pytest.raises(BadRequest, match="1 to 256 visible ASCII characters without a space") as refused:
+        resolved("triage", headers={SUBJECT: stated})
+    assert refused.value.param == SUBJECT
+    assert not stated or stated not in refused.value.message

@@ -343,3 +343,17 @@ def test_a_master_key_is_32_bytes_in_base64() -> None:
     assert read_key("bW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW0=\n") == MASTER
     with pytest.raises(ValueError, match="32 random bytes in base64"):
         read_key("bW1tbQ==")
+
+
+def test_content_from_before_teams_were_tenants_is_read_and_erased_with_the_new(path: Path) -> None:
+    """A row and its keys name their own tenant, so that a store needs no migration."""
+    with closing(ContentStore(path, MASTER)) as before:
+        before.keep([kept("old", tenant="app", subject="bob"), kept("other", tenant="app")])
+    with closing(ContentStore(path, MASTER)) as store:
+        store.keep([kept("new", tenant="team:red", subject="bob")])
+        assert [store.content(row_of(store, ident)) for ident in ("old", "new", "other")] == [SAID] * 3
+        assert row_of(store, "old").key_id != row_of(store, "new").key_id
+        erased = store.erase("bob", 160.0)
+        assert sorted(ident for ident, _ in erased.records) == ["new", "old"]
+        assert len(erased.keys) == 2
+        assert store.content(row_of(store, "other")) == SAID

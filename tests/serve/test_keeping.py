@@ -87,12 +87,12 @@ class World:
     async def serve(self, said: bytes = b"hello", ident: str = "r1", outcome: Outcome = "finished", **more: Any) -> bytes:
         caller = Sink()
         given: dict[str, Any] = {"keep": ALL, "handling": Handling(DataClass.internal, labels=frozenset({"pii", "a"}))} | more
-        sink = self.keeper.copying(caller, FIELDS, given["keep"], given["handling"])
+        sink = self.keeper.copying(caller, FIELDS, given["keep"], given["handling"], given.get("headers", {}))
         await sink.head(200, [])
         assert sink.started
         await sink.write(said[:2])
         await sink.end(said[2:])
-        self.keeper.take(sink, entry(ident, outcome))
+        self.keeper.take(sink, msgspec.structs.replace(entry(ident, outcome), team=given.get("team")))
         return caller.body
 
 
@@ -104,6 +104,15 @@ async def test_a_copy_of_what_the_caller_got_is_kept() -> None:
     assert (kept.id, kept.tenant, kept.subject, kept.labels, kept.expires) == ("r1", "app", "ada", ("a", "pii"), 1060.0)
     assert msgspec.json.decode(kept.content) == {"request": {"model": "w", "user": "ada"}, "answer": "hello"}
     assert world.fates["kept"] == 1
+
+
+async def test_the_header_names_the_subject_and_the_team_is_the_tenant() -> None:
+    world = World()
+    async with content_kept(world.keeper):
+        await world.serve(headers={"x-freehold-subject": "bob"}, team="red")
+        await world.serve(ident="r2", team="app")
+    assert [(kept.tenant, kept.subject) for kept in world.store.kept] == [("team:red", "bob"), ("team:app", "ada")]
+    assert b"bob" not in world.store.kept[0].content, "it is kept as a keyed hash alone"
 
 
 async def test_what_has_expired_is_deleted_at_once_and_counted() -> None:

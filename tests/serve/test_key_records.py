@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from postgres_cluster import Cluster
 
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings, LedgerUnavailable, Unauthenticated
+from freehold.core.target import Secret
 from freehold.serve.access.keys import admit, digest
 from freehold.serve.access.stored_keys import StoredKeys
-from freehold.serve.stores.key_records import Grants, KeyRecord, KeyRecords, new_key_id
-from freehold.serve.stores.opening import open_store
+from freehold.serve.stores import key_records
+from freehold.serve.stores.connection import Connection
+from freehold.serve.stores.key_records import FollowedKeys, Grants, KeyRecord, KeyRecords, new_key_id
+from freehold.serve.stores.opening import connected, open_store
+from freehold.serve.stores.place import LedgerPlace, postgres_place
 
 NOW = 1_800_000_000.0
 GRANTS = Grants(team="red", user="ann", workloads=("triage",), models=("m",), classes="internal")
@@ -120,3 +126,54 @@ def test_a_rotation_never_lengthens_a_key(records: KeyRecords) -> None:
     fresh, _ = records.rotate("app", digest("two"), NOW, 3600)
     assert {one.expires_at for one in records.all()} == {NOW + 5}
     assert fresh.expires_at == NOW + 5
+
+
+def test_a_key_that_replays(records: KeyRecords) -> None:
+    records.make(record("one", grants=Grants(replays=True)))
+    (fresh, _) = records.rotate("app", digest("two"), NOW, 0)
+    assert fresh.grants.replays
+    assert msgspec.json.decode(b'{"team":"red"}', type=Grants) == Grants(team="red"), "as versions before wrote it"
+
+
+async def test_a_server_is_asked_over_one_connection_until_that_is_lost(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = postgres_place(Secret(cluster.fresh()))
+    open_store(place).close()
+    records, followed = KeyRecords(place), FollowedKeys(place)
+    ring = StoredKeys(followed, lambda: 0.0)
+    opened: list[bool] = []
+
+    def counted(place: LedgerPlace, *, read_only: bool) -> Connection:
+        opened.append(read_only)
+        return connected(place, read_only=read_only)
+
+    monkeypatch.setattr(key_records, "connected", counted)
+    for n in range(5):
+        records.make(record(f"key-{n}", name=f"app-{n}"))
+        await ring.refresh()
+        assert opens(ring, f"key-{n}"), "what was written since is seen"
+    assert opened.count(True) == 1
+    cluster.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'freehold'")
+    records.revoke("app-0", NOW)
+    await ring.refresh()
+    assert (opens(ring, "key-0"), opens(ring, "key-1"), opened.count(True)) == (False, True, 2)
+    followed.close()
+
+
+async def test_a_server_that_is_away_is_told_of_and_found_again(cluster: Cluster) -> None:
+    place = postgres_place(Secret(cluster.fresh()))
+    open_store(place).close()
+    clock = [0.0]
+    followed = FollowedKeys(place)
+    ring = StoredKeys(followed, lambda: clock[0])
+    KeyRecords(place).make(record("one"))
+    await ring.refresh()
+    with cluster.away():
+        clock[0] = 31.0
+        await ring.refresh()
+        with pytest.raises(LedgerUnavailable):
+            opens(ring, "one")
+    await ring.refresh()
+    assert opens(ring, "one")
+    followed.close()

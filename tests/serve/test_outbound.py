@@ -1,13 +1,13 @@
-"""The one outbound client against servers that misbehave: what it tells apart, and what it never does."""
+"""The outbound clients against servers that misbehave: what it tells apart, and what it never does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from outbound_clients import Client
 
-from freehold.core.ports import HttpCall, UpstreamFailure
-from freehold.serve.transport.outbound import AiohttpOutbound
+from freehold.core.ports import HttpCall, Outbound, UpstreamFailure
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-odd: \xff\r\n\r\nok"
@@ -31,8 +31,8 @@ async def server(behave: Behave) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def outbound() -> AsyncIterator[AiohttpOutbound]:
-    async with AiohttpOutbound(connect_s=2) as outbound:
+async def outbound(client: Client) -> AsyncIterator[Outbound]:
+    async with client(connect_s=2) as outbound:
         yield outbound
 
 
@@ -55,7 +55,7 @@ def says(said: bytes = b"") -> Behave:
     return behave
 
 
-async def failure_of(outbound: AiohttpOutbound, url: str) -> UpstreamFailure:
+async def failure_of(outbound: Outbound, url: str) -> UpstreamFailure:
     """How a call that should fail does, at its head or in its body."""
 
     async def whole() -> None:
@@ -70,7 +70,7 @@ async def failure_of(outbound: AiohttpOutbound, url: str) -> UpstreamFailure:
     return failed.value
 
 
-async def test_a_reply(outbound: AiohttpOutbound) -> None:
+async def test_a_reply(outbound: Outbound) -> None:
     async with server(says(WHOLE)) as url:
         reply = await outbound.send(call(url))
         assert (reply.status, await reply.read(2)) == (200, b"ok")
@@ -88,7 +88,7 @@ async def test_a_reply(outbound: AiohttpOutbound) -> None:
     ],
     ids=["cut", "cut in chunks", "too long", "not HTTP", "closed"],
 )
-async def test_what_goes_wrong_is_told_apart(outbound: AiohttpOutbound, behave: Behave, outcome: str) -> None:
+async def test_what_goes_wrong_is_told_apart(outbound: Outbound, behave: Behave, outcome: str) -> None:
     async with server(behave) as url:
         failure = await failure_of(outbound, url)
     assert failure.outcome == outcome
@@ -96,20 +96,20 @@ async def test_what_goes_wrong_is_told_apart(outbound: AiohttpOutbound, behave: 
     assert "127.0.0.1" not in failure.detail, "callers see it"
 
 
-async def test_nobody_there(outbound: AiohttpOutbound) -> None:
+async def test_nobody_there(outbound: Outbound) -> None:
     async with server(says()) as url:
         pass
     failure = await failure_of(outbound, url)
     assert (failure.outcome, failure.detail) == ("unreachable", "Connection refused")
 
 
-async def test_no_such_host(outbound: AiohttpOutbound) -> None:
+async def test_no_such_host(outbound: Outbound) -> None:
     failure = await failure_of(outbound, "http://no-such-host.invalid:9")
     assert failure.outcome == "unreachable"
     assert "no-such-host" not in failure.detail
 
 
-async def test_redirects_are_not_followed(outbound: AiohttpOutbound) -> None:
+async def test_redirects_are_not_followed(outbound: Outbound) -> None:
     """They could lead data to a place that was never cleared."""
     async with server(says(WHOLE)) as other:
         head = f"HTTP/1.1 307 Temporary Redirect\r\nlocation: {other}/\r\ncontent-length: 0\r\n\r\n"
@@ -118,15 +118,15 @@ async def test_redirects_are_not_followed(outbound: AiohttpOutbound) -> None:
             assert reply.status == 307
 
 
-async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_not_used(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    async with server(says(WHOLE)) as url, AiohttpOutbound(connect_s=2) as outbound:
+    async with server(says(WHOLE)) as url, client(connect_s=2) as outbound:
         reply = await outbound.send(call(url))
         assert reply.status == 200
 
 
-async def test_cookies_are_not_kept(outbound: AiohttpOutbound) -> None:
+async def test_cookies_are_not_kept(outbound: Outbound) -> None:
     seen: list[bytes] = []
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -143,7 +143,7 @@ async def test_cookies_are_not_kept(outbound: AiohttpOutbound) -> None:
     assert all(b"cookie" not in request.lower() for request in seen)
 
 
-async def test_a_connection_closed_while_it_was_pooled_is_not_felt(outbound: AiohttpOutbound) -> None:
+async def test_a_connection_closed_while_it_was_pooled_is_not_felt(outbound: Outbound) -> None:
     connections = 0
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -162,7 +162,7 @@ async def test_a_connection_closed_while_it_was_pooled_is_not_felt(outbound: Aio
     assert connections == 2
 
 
-async def test_what_was_worked_on_is_not_bought_twice(outbound: AiohttpOutbound) -> None:
+async def test_what_was_worked_on_is_not_bought_twice(outbound: Outbound) -> None:
     """A server that breaks down over a request gets it once, though the connection was a pooled one."""
     asked = 0
 
@@ -184,7 +184,7 @@ async def test_what_was_worked_on_is_not_bought_twice(outbound: AiohttpOutbound)
     assert (failure.outcome, asked) == ("unreachable", 2)
 
 
-async def test_closing_before_the_end_stops_the_upstreams_work(outbound: AiohttpOutbound) -> None:
+async def test_closing_before_the_end_stops_the_upstreams_work(outbound: Outbound) -> None:
     gone = asyncio.Event()
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

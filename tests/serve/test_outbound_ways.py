@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
+from outbound_clients import Client
 
-from freehold.core.ports import HttpCall, UpstreamFailure
-from freehold.serve.transport.outbound import AiohttpOutbound, trust
+from freehold.core.ports import HttpCall, Outbound, UpstreamFailure
+from freehold.serve.transport.outbound import trust
 from freehold.serve.transport.ways import Way, is_loopback, origin
 
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
@@ -70,7 +71,7 @@ async def proxy(seen: list[bytes]) -> AsyncIterator[str]:
     await asyncio.gather(*serving)
 
 
-async def answer(outbound: AiohttpOutbound, url: str) -> tuple[int, bytes]:
+async def answer(outbound: Outbound, url: str) -> tuple[int, bytes]:
     reply = await outbound.send(HttpCall(f"{url}/v1/chat/completions", {}, b"a-secret-prompt"))
     try:
         return reply.status, await reply.read(10)
@@ -78,9 +79,9 @@ async def answer(outbound: AiohttpOutbound, url: str) -> tuple[int, bytes]:
         reply.close()
 
 
-async def test_a_certificate_that_nobody_known_signed_is_refused(authority: Authority) -> None:
+async def test_a_certificate_that_nobody_known_signed_is_refused(client: Client, authority: Authority) -> None:
     seen: list[bytes] = []
-    async with server(authority.context, seen) as port, AiohttpOutbound() as outbound:
+    async with server(authority.context, seen) as port, client() as outbound:
         with pytest.raises(
             UpstreamFailure, match=r"certificate is not trusted: unable to get local issuer certificate"
         ) as failed:
@@ -89,29 +90,29 @@ async def test_a_certificate_that_nobody_known_signed_is_refused(authority: Auth
     assert "127.0.0.1" not in failed.value.detail, "callers see it"
 
 
-async def test_with_the_targets_own_certificates_it_is_trusted(authority: Authority) -> None:
+async def test_with_the_targets_own_certificates_it_is_trusted(client: Client, authority: Authority) -> None:
     seen: list[bytes] = []
-    async with server(authority.context, seen) as port, AiohttpOutbound() as outbound:
+    async with server(authority.context, seen) as port, client() as outbound:
         outbound.follow({f"https://127.0.0.1:{port}": Way(ca=authority.pem)})
         assert await answer(outbound, f"https://127.0.0.1:{port}") == (200, b"ok")
 
 
-async def test_a_right_certificate_for_another_name_is_refused(authority: Authority) -> None:
-    async with server(authority.context, []) as port, AiohttpOutbound() as outbound:
+async def test_a_right_certificate_for_another_name_is_refused(client: Client, authority: Authority) -> None:
+    async with server(authority.context, []) as port, client() as outbound:
         outbound.follow({f"https://localhost:{port}": Way(ca=authority.pem)})
         with pytest.raises(UpstreamFailure, match=r"not trusted: Hostname mismatch$"):
             await answer(outbound, f"https://localhost:{port}")
 
 
-async def test_another_authority_is_another(authority: Authority, tmp_path: Path) -> None:
-    async with server(authority.context, []) as port, AiohttpOutbound() as outbound:
+async def test_another_authority_is_another(client: Client, authority: Authority, tmp_path: Path) -> None:
+    async with server(authority.context, []) as port, client() as outbound:
         outbound.follow({f"https://127.0.0.1:{port}": Way(ca=Authority(tmp_path, "strangers").pem)})
         with pytest.raises(UpstreamFailure, match="not trusted"):
             await answer(outbound, f"https://127.0.0.1:{port}")
 
 
-async def test_an_origin_keeps_its_way_until_it_is_given_another(authority: Authority, tmp_path: Path) -> None:
-    async with server(authority.context, []) as port, AiohttpOutbound() as outbound:
+async def test_an_origin_keeps_its_way_until_it_is_given_another(client: Client, authority: Authority, tmp_path: Path) -> None:
+    async with server(authority.context, []) as port, client() as outbound:
         here = f"https://127.0.0.1:{port}"
         outbound.follow({here: Way(ca=authority.pem)})
         outbound.follow({"https://elsewhere.example:443": Way()})
@@ -121,10 +122,10 @@ async def test_an_origin_keeps_its_way_until_it_is_given_another(authority: Auth
             await answer(outbound, here)
 
 
-async def test_a_stated_proxy_is_used_and_reads_nothing(authority: Authority) -> None:
+async def test_a_stated_proxy_is_used_and_reads_nothing(client: Client, authority: Authority) -> None:
     there: list[bytes] = []
     passed: list[bytes] = []
-    async with server(authority.context, there) as port, proxy(passed) as between, AiohttpOutbound() as outbound:
+    async with server(authority.context, there) as port, proxy(passed) as between, client() as outbound:
         here = f"https://127.0.0.1:{port}"
         outbound.follow({here: Way(ca=authority.pem, proxy=between)})
         assert await answer(outbound, here) == (200, b"ok")
@@ -136,7 +137,7 @@ async def test_a_stated_proxy_is_used_and_reads_nothing(authority: Authority) ->
 @pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])
 @pytest.mark.parametrize("tls", [True, False])
 async def test_the_environments_proxies_see_nothing(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch, name: str, tls: bool
+    client: Client, authority: Authority, monkeypatch: pytest.MonkeyPatch, name: str, tls: bool
 ) -> None:
     passed: list[bytes] = []
     async with proxy(passed) as between, server(authority.context if tls else None, []) as port:
@@ -145,24 +146,25 @@ async def test_the_environments_proxies_see_nothing(
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         here = f"http{'s' * tls}://127.0.0.1:{port}"
-        async with AiohttpOutbound() as outbound:
+        async with client() as outbound:
             outbound.follow({here: Way(ca=authority.pem if tls else None)})
             assert await answer(outbound, here) == (200, b"ok")
     assert passed == []
 
 
-async def test_a_loopback_name_that_leads_elsewhere_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop asks the system without asking this module
+async def test_a_loopback_name_that_leads_elsewhere_leads_nowhere(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after DNS rebinding, or with a line in the hosts file."""
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: real("192.0.2.7", *rest, **more))
-    async with AiohttpOutbound(connect_s=1) as outbound:
+    async with client(connect_s=1) as outbound:
         with pytest.raises(UpstreamFailure, match="localhost leads to another machine") as failed:
             await answer(outbound, "http://localhost:9")
     assert failed.value.outcome == "unreachable"
 
 
-async def test_a_loopback_name_still_leads_here() -> None:
-    async with server(None, []) as port, AiohttpOutbound() as outbound:
+async def test_a_loopback_name_still_leads_here(client: Client) -> None:
+    async with server(None, []) as port, client() as outbound:
         assert await answer(outbound, f"http://localhost:{port}") == (200, b"ok")
 
 

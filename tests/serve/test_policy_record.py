@@ -18,7 +18,7 @@ from freehold.serve.gateway import policy_record
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.policy_record import facts_of, policies_on_record, put_on_record
-from freehold.serve.stores.sqlite_policies import SqlitePolicies
+from freehold.serve.stores.policies import PolicyRecord
 
 TARGET = Target(
     name="api", kind="rented", codec="openai", url="https://who:word@eu.example:8443/v1?key=abc", model="m",
@@ -81,7 +81,7 @@ def test_the_facts_of_a_target_without_its_credentials() -> None:
 
 
 def test_a_policy_that_cannot_be_put_on_record_is_refused(tmp_path: Path) -> None:
-    for store in (Store(), SqlitePolicies(tmp_path / "none.db")):
+    for store in (Store(), PolicyRecord(tmp_path / "none.db")):
         with pytest.raises(BadSettings, match="without that record nothing is served"):
             put_on_record(policy("v"), store, 1.0)
 

@@ -25,7 +25,7 @@ from freehold.serve.stores.opening import reading
 from freehold.serve.stores.place import PostgresPlace, postgres_place
 from freehold.serve.stores.postgres import PostgresStore
 from freehold.serve.stores.postgres_sql import to_postgres
-from freehold.serve.stores.sqlite_reader import SqliteReader
+from freehold.serve.stores.reader import LedgerReader
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_columns_say_what_the_rows_say(
                   usage=Usage(input_tokens=tokens + (read or 0), output_tokens=n, cache_read=read, source="provider"))
             for n, (w, c, at, tokens, read) in enumerate(rows)
         ])  # fmt: skip
-        found = SqliteReader(filled._place).columns()
+        found = LedgerReader(filled._place).columns()
     assert found.keys() == {row[0] for row in rows}
     for name, own in found.items():
         columns = (own.unix_s.tolist(), own.input_tokens.tolist(), own.cache_read.tolist(), own.output_tokens.tolist())

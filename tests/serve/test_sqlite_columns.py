@@ -19,9 +19,9 @@ from freehold.plan.logs.buckets import Bucket, requests_of
 from freehold.plan.logs.usage import LoggedUsage
 from freehold.serve.stores import sqlite_columns
 from freehold.serve.stores.imported import ImportedRow, ImportStore
+from freehold.serve.stores.reader import LedgerReader
 from freehold.serve.stores.sqlite import SqliteStore
 from freehold.serve.stores.sqlite_packing import Names, packed, unpacked
-from freehold.serve.stores.sqlite_reader import SqliteReader
 
 _WHEN = 1_795_000_000.0
 MADE_UP = {
@@ -90,7 +90,7 @@ def test_columns_say_what_the_rows_say(
     ]
     since, until = (float("-inf") if span[0] is None else span[0]), span[1]
     expected = [row for part in parts for row in part if row[0] >= since and (until is None or row[0] < until)]
-    found = SqliteReader(ledger).columns(*span)
+    found = LedgerReader(ledger).columns(*span)
     assert set(found) == {row[1] for row in expected}
     for name, requests in found.items():
         own = [row for row in expected if row[1] == name]
@@ -156,14 +156,14 @@ def test_a_count_beyond_64_bits_gets_one_clear_line(ledger: Path) -> None:
         insert_entries(db, [(_WHEN, "chat", "public", "finished", 2**63 - 1, 2**63 - 1, None, 1, None)])
         db.commit()
     with pytest.raises(BadSettings, match="the traffic of chat cannot be read: a token count is beyond 64 bits"):
-        SqliteReader(ledger).columns()
+        LedgerReader(ledger).columns()
 
 
 def test_a_damaged_ledger_gets_one_clear_line(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_bytes(b"no ledger at all" * 100)
     with pytest.raises(BadSettings, match="cannot read the ledger"):
-        SqliteReader(path).columns()
+        LedgerReader(path).columns()
 
 
 def test_a_ledger_being_written_is_read_as_far_as_it_was_committed(tmp_path: Path) -> None:
@@ -181,12 +181,12 @@ def test_a_ledger_being_written_is_read_as_far_as_it_was_committed(tmp_path: Pat
         writing = pool.submit(write)
         while not writing.done():
             before = written[0]
-            found = SqliteReader(path).columns()
+            found = LedgerReader(path).columns()
             seen = found["triage"].input_tokens.tolist() if found else []
             assert seen == list(range(len(seen)))
             assert before <= len(seen) <= written[0] + 3
         writing.result()
-    assert len(SqliteReader(path).columns()["triage"].input_tokens) == 150
+    assert len(LedgerReader(path).columns()["triage"].input_tokens) == 150
 
 
 def test_imports_are_read_from_one_state_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,5 +206,5 @@ def test_imports_are_read_from_one_state_of_the_file(tmp_path: Path, monkeypatch
         return imports(db)
 
     monkeypatch.setattr(sqlite_columns, "_imports", forgetting)
-    assert len(SqliteReader(path).columns()["w"].unix_s) == 23
-    assert SqliteReader(path).columns() == {}
+    assert len(LedgerReader(path).columns()["w"].unix_s) == 23
+    assert LedgerReader(path).columns() == {}

@@ -13,8 +13,8 @@ from ledger_entries import CARD, entry
 from freehold.core.decision import Removed
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.core.usage import Usage
+from freehold.serve.stores.reader import LedgerReader, Slice
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_reader import Seen, Slice, SqliteReader
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_every_commit_is_synced(path: Path, store: SqliteStore) -> None:
 
 
 def test_it_is_read_while_it_is_written(store: SqliteStore, path: Path) -> None:
-    reader = SqliteReader(path)
+    reader = LedgerReader(path)
     for n in range(3):
         store.write([entry(f"fh-{n}")])
         assert reader.missing([f"fh-{n}", "fh-9"]) == {"fh-9"}
@@ -160,14 +160,13 @@ def test_views(store: SqliteStore, path: Path) -> None:
     )
     spilled = entry("fh-2", spilled=True, stands_for=1_600_000_000.0, ttft_s=0.4)
     store.write([entry("fh-1"), spilled, failed])
-    reader = SqliteReader(path)
+    reader = LedgerReader(path)
     nowhere, api = reader.slices()
     assert nowhere == Slice("triage", None, None, None, 1, 0, 0, 0, 0, 0, None)
     assert msgspec.structs.replace(api, mean_ttft_s=None) == Slice(
         "triage", "api", "rented", "lab-model", 2, 2, 1, 200, 40, 900_000, None
     )
     assert api.mean_ttft_s == pytest.approx(0.3)
-    assert reader.seen() == [Seen("internal", "eu,us", "api", 2)]
     seen = reader.columns()["triage"]
     assert (seen.input_tokens.tolist(), seen.output_tokens.tolist()) == ([100, 100], [20, 20])
     assert [row["id"] for row in reader.recent(2)] == ["fh-3", "fh-2"]
@@ -175,5 +174,5 @@ def test_views(store: SqliteStore, path: Path) -> None:
 
 def test_a_missing_ledger_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no ledger at"):
-        SqliteReader(tmp_path / "none.db")
+        LedgerReader(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ async def serving() -> AsyncIterator[int]:
     config = uvicorn.Config(_echo, host="127.0.0.1", port=0, http=StrictHttp, ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.005)
     try:
         yield server.servers[0].sockets[0].getsockname()[1]

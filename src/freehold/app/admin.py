@@ -16,19 +16,18 @@ from starlette.routing import Route
 
 from freehold.app.admin_door import COOKIE, AdminDoor, problem
 from freehold.app.budget_states import budget_states
+from freehold.app.handled import handled, kind_labels
 from freehold.app.reload import Reloader
+from freehold.app.rested import Rested
 from freehold.app.signals import Watcher
-from freehold.app.spending import Spending, recent_entries, spending
-from freehold.app.verdicts import violations
+from freehold.app.spending import recent_entries, spending
+from freehold.app.verdicts import judged
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_reader import SqliteReader
 
 _MAX_ROWS = 1000
 _MAX_FORM_BYTES = 4096
-_LONG_S = 0.1
-_REST = 10
 
 
 class Admin:
@@ -40,7 +39,9 @@ class Admin:
         self._reloader = reloader
         self._ledger = ledger
         self.door = AdminDoor(gateway, key_sha256)
-        self._spent: tuple[float, Spending] | None = None
+        self._spent = Rested(partial(spending, ledger))
+        self._judged = Rested(partial(judged, ledger))
+        self._handled = Rested(partial(handled, ledger, kind_labels()))
         self._page = resources.files("freehold.app").joinpath("dashboard.html").read_text(encoding="utf-8")
         self._login = resources.files("freehold.app").joinpath("login.html").read_text(encoding="utf-8")
 
@@ -64,7 +65,7 @@ class Admin:
 
     async def summary(self, request: Request) -> Response:
         """`/admin/summary`: totals and every cost by workload and target, live state of each target, the owned machines and how
-        busy they were, constraint violations (none, ever)."""
+        busy they were, constraint violations (none, ever), and how many attempts cannot be judged."""
         return _json(await run_in_threadpool(self._summary))
 
     async def entries(self, request: Request) -> Response:
@@ -73,6 +74,10 @@ class Admin:
         if not limit.isdecimal() or not 1 <= int(limit) <= _MAX_ROWS:
             return problem(400, f"limit is {limit!r}; use 1 to {_MAX_ROWS}")
         return _json(await run_in_threadpool(recent_entries, self._ledger, int(limit)))
+
+    async def handled(self, request: Request) -> Response:
+        """`/admin/handled`: sensitive values found, by kind, targets that constraints removed, and refusals, over the ledger."""
+        return _json(await run_in_threadpool(self._handled.read))
 
     async def config(self, request: Request) -> Response:
         """`/admin/config`: the version in force, since when, how often files were taken and refused, and the last refusal."""
@@ -95,7 +100,7 @@ class Admin:
             return problem(503, error.message)
 
     def _summary(self) -> dict[str, object]:
-        reader, spent, policy = SqliteReader(self._ledger), self._spending(), self._gateway.policy
+        spent, found, policy = self._spent.read(), self._judged.read(), self._gateway.policy
         states = self._gateway.board.states(tuple(policy.targets))
         targets = [
             {
@@ -106,18 +111,8 @@ class Admin:
         ]  # fmt: skip
         return {
             "policy": policy.version, "in_flight": self._gateway.in_flight, "targets": targets, "slices": spent.slices,
-            "machines": spent.machines, "violations": violations(reader.seen(), policy.targets),
+            "machines": spent.machines, "violations": found.violations, "unproven": found.unproven,
         }  # fmt: skip
-
-    def _spending(self) -> Spending:
-        """A long ledger takes long to sum: then the sums are used again for a while, so that an open dashboard costs little."""
-        began = time.monotonic()
-        if self._spent is not None and began < self._spent[0]:
-            return self._spent[1]
-        spent = spending(self._ledger)
-        took = time.monotonic() - began
-        self._spent = (began + (_REST * took if took > _LONG_S else 0.0), spent)
-        return spent
 
 
 def admin_app(gateway: Gateway, watcher: Watcher, reloader: Reloader, ledger: LedgerPlace, key_sha256: str) -> Starlette:
@@ -129,6 +124,7 @@ def admin_app(gateway: Gateway, watcher: Watcher, reloader: Reloader, ledger: Le
         Route("/login", admin.login, methods=["POST"]),
         Route("/admin/summary", viewer(admin.summary)),
         Route("/admin/entries", viewer(admin.entries)),
+        Route("/admin/handled", viewer(admin.handled)),
         Route("/admin/signals", viewer(admin.signals)),
         Route("/admin/config", viewer(admin.config)),
         Route("/admin/budgets", viewer(admin.budgets)),

@@ -8,9 +8,9 @@ import msgspec
 from freehold.rules.allocation import HOUR_S, OwnedShare
 from freehold.rules.charges import Billed, charges
 from freehold.serve.sinks.focus import Line, imported_line, machine_lines, rented_line
+from freehold.serve.stores.allocation import AllocationReader
+from freehold.serve.stores.charges import ChargesReader
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_allocation import AllocationReader
-from freehold.serve.stores.sqlite_charges import ChargesReader
 
 _WEEK_S = 7 * 24 * HOUR_S  # machine hours are allocated a week at a time, so that a year of them takes no more memory
 _TOLD_EVERY = 1000

@@ -12,7 +12,10 @@ from freehold.serve.stores.place import LedgerPlace
 
 
 class BudgetState(msgspec.Struct, frozen=True):
-    """One owner's account in nano-dollars; `left` is below zero where it was overspent, as a budget that warns can be."""
+    """One owner's account in nano-dollars; `left` is below zero where it was overspent, as a budget that warns can be.
+
+    `who` says whose it is, such as `team red`.
+    """
 
     budget: str
     owner: str
@@ -22,6 +25,7 @@ class BudgetState(msgspec.Struct, frozen=True):
     spent_nanousd: int
     reserved_nanousd: int
     left_nanousd: int
+    who: str
 
 
 def budget_states(budgets: Sequence[Budget], ledger: LedgerPlace, now: float) -> list[BudgetState]:
@@ -32,13 +36,13 @@ def budget_states(budgets: Sequence[Budget], ledger: LedgerPlace, now: float) ->
     by_name = {budget.name: budget for budget in budgets}
     found: list[BudgetState] = []
     for total in totals:
-        name = total.owner.partition("/")[0]
+        name, _, each = total.owner.partition("/")
         budget = by_name.get(name)
         if budget is None or total.period != (day if budget.period == "day" else day[:7]):
             continue  # it is configured no more, or was for another period
         left = budget.limit_nanousd - total.spent_nanousd - total.reserved_nanousd
         found.append(
             BudgetState(name, total.owner, total.period, "hard" if budget.hard else "warn", budget.limit_nanousd,
-                        total.spent_nanousd, total.reserved_nanousd, left)
+                        total.spent_nanousd, total.reserved_nanousd, left, f"{budget.scope} {budget.match or each}")
         )  # fmt: skip
     return found

@@ -9,7 +9,7 @@ from freehold.app.settings import Settings
 from freehold.core.errors import BadSettings
 from freehold.plan.choice import Choice
 from freehold.plan.quote import Quotes
-from freehold.serve.stores.sqlite_use import Use
+from freehold.serve.stores.use import Use
 
 
 def used_choice(use: Use, quotes: Quotes) -> Choice:

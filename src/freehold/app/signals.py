@@ -21,7 +21,7 @@ from freehold.plan.signals.signals import Signal, changes, judge_signals
 from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.sinks.webhook import Endpoint, Webhook
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_signals import Asked, SignalReader
+from freehold.serve.stores.signals import Asked, SignalReader
 
 _REST = 9.0  # times what a look took
 _log = structlog.get_logger("freehold.signals")

@@ -7,9 +7,9 @@ import msgspec
 
 from freehold.core.machine import OwnedMachine
 from freehold.rules.allocation import MICRO, MachineHour, OwnedShare
+from freehold.serve.stores.allocation import AllocationReader, EntryCost
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_allocation import AllocationReader, EntryCost
-from freehold.serve.stores.sqlite_reader import Slice, SqliteReader
+from freehold.serve.stores.reader import LedgerReader, Slice
 
 
 class Spent(Slice, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def spending(ledger: LedgerPlace) -> Spending:
     for share in shares:
         owned[share.workload, share.target] += share.cost_nanousd
     slices: list[Spent] = []
-    for piece in SqliteReader(ledger).slices():
+    for piece in LedgerReader(ledger).slices():
         spent = Spent(**msgspec.structs.asdict(piece), owned_nanousd=owned.pop((piece.workload, piece.target), None))
         found = beside.get((piece.workload, piece.target))
         slices.append(spent if found is None else msgspec.structs.replace(
@@ -86,7 +86,7 @@ def machine_uses(hours: Sequence[MachineHour], shares: Iterable[OwnedShare]) -> 
 
 def recent_entries(ledger: LedgerPlace, limit: int) -> list[dict[str, object]]:
     """The newest entries with every cost, newest first."""
-    rows = SqliteReader(ledger).recent(limit)
+    rows = LedgerReader(ledger).recent(limit)
     costs = AllocationReader(ledger).of_entries([str(row["id"]) for row in rows])
     return [row | msgspec.structs.asdict(costs.get(str(row["id"]), EntryCost())) for row in rows]
 

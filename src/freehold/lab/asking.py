@@ -10,6 +10,7 @@ from freehold.core.trace import TracedRequest
 from freehold.lab.mix import Share
 from freehold.lab.prompts import prompt_of, ref_of
 from freehold.lab.reading import AnswerReader
+from freehold.lab.sensitive import sensitive_of
 from freehold.lab.tickets import ticket
 
 _TICKET_TOKENS = 24
@@ -43,6 +44,8 @@ def question_of(index: int, request: TracedRequest, share: Share, *, stream: boo
     headers = {"content-type": "application/json", "x-freehold-stands-for": f"{request.at:.6f}"}
     if share.data_class is not None:
         headers["x-freehold-data"] = share.data_class.name
+    if share.key is not None:
+        headers["authorization"] = f"Bearer {share.key}"
     fields: dict[str, object] = {"model": share.workload, "stream": stream, "temperature": 0}
     ref = label = None
     if share.prompts == "tickets":
@@ -51,6 +54,8 @@ def question_of(index: int, request: TracedRequest, share: Share, *, stream: boo
     else:
         prompt, ref = prompt_of(index, request), ref_of(index)
         fields["max_completion_tokens"] = max(1, request.output_tokens)
+    if (values := sensitive_of(index, share.sensitive)) is not None:
+        prompt = f"{values} {prompt}"
     fields["messages"] = [{"role": "user", "content": prompt}]
     body = msgspec.json.encode(fields)
     return Question(workload=share.workload, headers=headers, body=body, stream=stream, ref=ref, label=label)

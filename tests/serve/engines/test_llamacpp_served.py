@@ -143,7 +143,7 @@ def test_an_over_long_prompt_is_refused_whole_and_streamed(sdk: openai.OpenAI) -
         with pytest.raises(openai.BadRequestError, match="exceeds the available context size") as refusal:
             ask(sdk, "refund " * 400, stream=stream)
         assert "exceed_context_size_error" in refusal.value.response.text
-        verdict = ENGINES["llamacpp"].verdict(400, {}, refusal.value.response.content)
+        verdict = ENGINES["llamacpp"].codec.verdict(400, {}, refusal.value.response.content)
         assert not verdict.elsewhere
 
 
@@ -192,7 +192,7 @@ def test_it_closes_after_a_stream_though_it_promises_to_keep_alive(url: str) -> 
 
 
 async def test_our_codec_meters_it_over_pooled_connections(url: str) -> None:
-    codec = ENGINES["llamacpp"]
+    codec = ENGINES["llamacpp"].codec.natives["openai_chat"]
     target = Target(name="t", kind="owned", codec="llamacpp", url=url, model="tiny-tickets", clearance=DataClass.restricted)
     body = {"model": "t", "messages": [{"role": "user", "content": REFUND}], "temperature": 0, "max_tokens": 16}
 

@@ -8,18 +8,21 @@ import msgspec
 from cyclopts import App
 from rich.table import Table
 
+from freehold.app.cli.handled_tables import findings_table, groups_table, refusals_table, removals_table
 from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.output import emit_json, out
+from freehold.app.handled import found, kind_labels
 from freehold.app.spending import MachineUse, Spent, recent_entries, spending
 from freehold.core.errors import BadSettings
 from freehold.core.money import show
-from freehold.serve.stores.sqlite_reader import Slice
+from freehold.serve.stores.handling import By, HandlingReader
+from freehold.serve.stores.reader import Slice
 
 app = App(name="ledger", help="Read the ledger.")
 
 
 @app.command
-def summary(*, ledger: LedgerFlag = Path("freehold.db"), json: bool = False) -> int:
+def summary(*, ledger: LedgerFlag = Path("freehold.db"), by: By | None = None, json: bool = False) -> int:
     """Requests, tokens and every cost by workload and target, and how busy each owned machine was.
 
     Owned cost divides each machine hour by slot-seconds. Elsewhere is what the same tokens would have cost at another target: a
@@ -29,9 +32,18 @@ def summary(*, ledger: LedgerFlag = Path("freehold.db"), json: bool = False) -> 
     ----------
     ledger
         The ledger: a file, postgresql://user@host/database, or postgresql+env:NAME.
+    by
+        Totals by this alone, with the rented cost, and without the machines.
     json
         Print one JSON object.
     """
+    if by is not None:
+        groups = HandlingReader(ledger).groups(by)
+        if json:
+            emit_json({"by": by, "groups": groups})
+        else:
+            out.print(groups_table(by, groups))
+        return 0
     spent = spending(ledger)
     if json:
         emit_json(spent)
@@ -39,6 +51,46 @@ def summary(*, ledger: LedgerFlag = Path("freehold.db"), json: bool = False) -> 
     out.print(slices_table(spent.slices, spent.machines))
     if spent.machines:
         out.print(_machines_table(spent.machines))
+    return 0
+
+
+@app.command
+def removed(*, ledger: LedgerFlag = Path("freehold.db"), json: bool = False) -> int:
+    """Which constraint removed which target how often, and what callers were refused.
+
+    Parameters
+    ----------
+    ledger
+        The ledger: a file, postgresql://user@host/database, or postgresql+env:NAME.
+    json
+        Print one JSON object.
+    """
+    reader = HandlingReader(ledger)
+    removals, refusals = reader.removals(), reader.refusals()
+    if json:
+        emit_json({"removals": removals, "refusals": refusals})
+        return 0
+    out.print(removals_table(removals) if removals else "No constraint removed a target.")
+    out.print(refusals_table(refusals) if refusals else "No request was refused.")
+    return 0
+
+
+@app.command
+def findings(*, ledger: LedgerFlag = Path("freehold.db"), json: bool = False) -> int:
+    """Sensitive values found in requests, by kind, and where those requests were sent. Values themselves are in no ledger.
+
+    Parameters
+    ----------
+    ledger
+        The ledger: a file, postgresql://user@host/database, or postgresql+env:NAME.
+    json
+        Print one JSON list.
+    """
+    kinds = found(HandlingReader(ledger), kind_labels())
+    if json:
+        emit_json(kinds)
+        return 0
+    out.print(findings_table(kinds) if kinds else "Nothing was found in any request.")
     return 0
 
 

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from freehold.core.policy_facts import TargetFacts
-from freehold.serve.stores.sqlite_residency import Handled
+from freehold.serve.stores.residency import Handled
 
 FORMAT = "freehold.residency/1"
 

@@ -8,7 +8,7 @@ from freehold.app.residency.document import Asked, Doubt
 from freehold.app.residency.words import ODD, moment
 from freehold.core.data import DataClass
 from freehold.core.policy_facts import stretches
-from freehold.serve.stores.sqlite_residency import SLACK_S, Course, LedgerRange, Tally
+from freehold.serve.stores.residency import SLACK_S, Course, LedgerRange, Tally
 
 BEYOND = (
     "What did not go through this gateway: a program that calls a provider itself is in no ledger.",

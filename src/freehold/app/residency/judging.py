@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from freehold.app.residency.document import Rule, Verdict
 from freehold.core.data import DataClass
 from freehold.core.policy_facts import Demanded, PolicyFacts, TargetFacts
-from freehold.serve.stores.sqlite_residency import Handled, Place
+from freehold.serve.stores.residency import Handled, Place
 
 RULES: dict[Rule, str] = {
     "target": "A request may be sent only to targets that stand in the policy it is served under, of the kind and model that "

@@ -26,7 +26,7 @@ from freehold.core.data import DataClass
 from freehold.core.policy_facts import PolicyFacts
 from freehold.serve.stores.columns import Span
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_residency import Course, LedgerRange, Place, ResidencyReader
+from freehold.serve.stores.residency import Course, LedgerRange, Place, ResidencyReader
 
 # Other constraints are about what a server can do, what the caller chose, or money.
 _ABOUT_DATA = frozenset({"data_class", "label", "region", "provider", "terms", "pinned", "egress"})

@@ -4,8 +4,11 @@ Every change moves a version on, in the same transaction, so that a gateway lear
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
 
 import msgspec
 
@@ -21,10 +24,12 @@ _ENDED = "UPDATE api_keys SET revoked_at = ? WHERE id = ?"
 _ENDS = "UPDATE api_keys SET expires_at = ? WHERE id = ?"
 _CHANGED = "UPDATE api_keys_version SET version = version + 1"
 _VERSION = "SELECT version FROM api_keys_version"
+_T = TypeVar("_T")
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose key it is and what it reaches; None binds nothing. `classes` is the highest data class it may send."""
+    """Whose key it is and what it reaches; None binds nothing. `classes` is the highest data class it may send; with `replays`
+    it may say which time a request stands for."""
 
     team: str | None = None
     user: str | None = None
@@ -32,6 +37,7 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
     classes: str | None = None
+    replays: bool = False
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,22 +92,19 @@ class KeyRecords:
 
     def all(self) -> list[KeyRecord]:
         """Every key, oldest first."""
-        with self._reading() as db:
-            return _records(db) if db.has("api_keys") else []
+        return self.read(_all)
 
     def version(self) -> int:
         """Moves on with every change."""
-        with self._reading() as db:
-            ((version,),) = db.rows(_VERSION)
-            return int(version)
+        return self.read(_version)
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def read(self, view: Callable[[Connection], _T]) -> _T:
+        """What that view sees, over a connection of its own."""
         try:
             with closing(connected(self._place, read_only=True)) as db:
-                yield db
+                return view(db)
         except StoreError as error:
-            raise BadSettings(f"the keys in {self._place} cannot be read: {error}") from None
+            raise _unreadable(self._place, error) from None
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
@@ -111,6 +114,63 @@ class KeyRecords:
                 yield db
         except StoreError as error:
             raise BadSettings(f"the keys in {self._place} cannot be changed: {error}") from None
+
+
+class FollowedKeys:
+    """The same keys as a gateway asks for them, every second: over one connection to a server, opened again once it turns out
+    to be lost; a file is opened each time. Any thread may ask, one at a time. Both views raise BadSettings."""
+
+    def __init__(self, place: LedgerPlace) -> None:
+        self._place = place
+        self._db: Connection | None = None
+        self._turn = Lock()
+
+    def version(self) -> int:
+        """Moves on with every change."""
+        return self._read(_version)
+
+    def all(self) -> list[KeyRecord]:
+        """Every key, oldest first."""
+        return self._read(_all)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self._turn:
+            self._drop()
+
+    def _read(self, view: Callable[[Connection], _T]) -> _T:
+        if isinstance(self._place, Path):
+            return KeyRecords(self._place).read(view)
+        with self._turn:
+            for first in (self._db is not None, False):
+                try:
+                    if self._db is None:
+                        self._db = connected(self._place, read_only=True)
+                    with self._db.transaction():  # ended each time, so that the next one sees what was written since
+                        return view(self._db)
+                except StoreError as error:
+                    self._drop()
+                    if not first:
+                        raise _unreadable(self._place, error) from None
+        raise AssertionError("the second try answers or raises")
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _all(db: Connection) -> list[KeyRecord]:
+    return _records(db) if db.has("api_keys") else []
+
+
+def _version(db: Connection) -> int:
+    ((version,),) = db.rows(_VERSION)
+    return int(version)
+
+
+def _unreadable(place: LedgerPlace, error: StoreError) -> BadSettings:
+    return BadSettings(f"the keys in {place} cannot be read: {error}")
 
 
 def _records(db: Connection) -> list[KeyRecord]:

@@ -5,6 +5,8 @@ The tables that others fill are made here too: imported use, the machines that s
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from freehold.core.entry import Entry
@@ -79,8 +81,7 @@ _MIGRATIONS = (
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"
-_INSERT_ENTRY = f"INSERT INTO entries ({', '.join(ENTRY_COLUMNS)}) VALUES ({', '.join('?' * len(ENTRY_COLUMNS))})"  # noqa: S608 (fixed text)
-_INSERT_ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * len(ATTEMPT_COLUMNS))})"  # noqa: S608 (fixed text)
+_ROWS_AT_ONCE = 32
 _CHECKED_UP_TO_BYTES = 256 * 1024 * 1024  # a full check reads the whole file: seconds a gigabyte
 
 
@@ -138,9 +139,9 @@ class SqliteStore:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(_INSERT_PRICE, [price_row(i, c) for i, c in fresh])
-            self._db.executemany(_INSERT_ENTRY, [entry_row(e) for e in entries])
+            self._insert("entries", ENTRY_COLUMNS, [entry_row(e) for e in entries])
             attempts = [attempt_row(e.id, n, a) for e in entries for n, a in enumerate(e.attempts)]
-            self._db.executemany(_INSERT_ATTEMPT, attempts)
+            self._insert("attempts", ATTEMPT_COLUMNS, attempts)
             self._db.executemany(SPEND, spent_rows(entries))
             self._db.executemany(TAKE, lease_rows(entries))
             self._db.execute("COMMIT")
@@ -162,6 +163,18 @@ class SqliteStore:
         """Close; the last connection folds the WAL back into the file."""
         self._db.close()
 
+    def _insert(self, table: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+        """Many rows in a statement: each gives Python's lock away and waits to have it back from a busy event loop."""
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            self._db.execute(_insertion(table, columns, len(some)), tuple(chain.from_iterable(some)))
+
     def _roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+
+
+@lru_cache(maxsize=4 * _ROWS_AT_ONCE)
+def _insertion(table: str, columns: tuple[str, ...], rows: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 (fixed names)

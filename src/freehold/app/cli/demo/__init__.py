@@ -47,4 +47,4 @@ def demo(
         return 130
     if json:
         emit_json(report)
-    return 1 if report["errors"] or report["lost"] or report["constraint_violations"] else 0
+    return 1 if any(report[name] for name in ("errors", "lost", "constraint_violations", "unproven")) else 0

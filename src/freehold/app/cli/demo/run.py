@@ -2,25 +2,19 @@
 
 import asyncio
 import signal
-import time
 from collections import Counter
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from freehold.app import config_file
 from freehold.app.cli.demo.children import Children
-from freehold.app.cli.demo.story import Story
+from freehold.app.cli.demo.evidence import evidence, unmeant
+from freehold.app.cli.demo.story import Story, Told
 from freehold.app.cli.demo.world import SLOTS, World, build_world
 from freehold.app.cli.plan import choices
 from freehold.app.cli.plan_flags import Compared
-from freehold.app.policy import build_policy
-from freehold.app.residency.document import Asked
-from freehold.app.residency.report import residency
 from freehold.app.spending import spending
-from freehold.app.verdicts import violations
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
 from freehold.core.money import dollars
@@ -30,9 +24,14 @@ from freehold.lab.report import ReplayReport
 from freehold.lab.traces import open_trace, window
 from freehold.plan.owning.terms import PlanTerms
 from freehold.plan.quote import Quotes, plan_from_requests
-from freehold.serve.stores.sqlite_reader import SqliteReader
+from freehold.serve.stores.reader import LedgerReader
 
-_MIX = "ticket-triage=20:confidential:tickets,assistant=55:internal,reports=25:public"
+# Which share of the prompts holds made-up sensitive values. The assistant's hold none: what may not be rented at all would have
+# to be owned at any price, and its plan is about the price.
+_MIX = (
+    "ticket-triage=20:confidential:tickets:4%,assistant=47:internal,contracts=8:internal:words:12%,reports=22:public:words:6%,"
+    "trial=3:public"
+)
 
 _ALL = 1_000_000
 
@@ -61,8 +60,9 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
         with resources.as_file(trace) as path:
             requests = list(window(open_trace(path), 0.0, options.minutes * 60))
         replay_options = ReplayOptions(
-            url=f"http://127.0.0.1:{world.gateway}", mix=parse_mix(_MIX), key=world.key, speed=options.speed
+            url=f"http://127.0.0.1:{world.gateway}", mix=parse_mix(_MIX, world.keys), key=world.key, speed=options.speed
         )
+        story.replaying(len(requests), options.minutes, options.speed)
         with story.progress(len(requests)) as told:
             report = await replay(requests, replay_options, told)
         if report.interrupted:
@@ -107,16 +107,13 @@ async def _start(children: Children, world: World, options: DemoOptions) -> None
 
 def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]:
     """What the ledger says, held against what the clients got."""
-    reader = SqliteReader(world.ledger)
+    story.reading()
+    reader = LedgerReader(world.ledger)
     spent = spending(world.ledger)
     slices = spent.slices
-    policy = build_policy(config_file.load(world.config), story.today)
-    broken = violations(reader.seen(), policy.targets)
+    seen = evidence(world)
     quotes = Quotes(load_facts(), PriceBook(), story.today)
     plan = plan_from_requests(reader.columns(), choices(world.config, Compared()), quotes, PlanTerms())
-    now = time.time()
-    where = residency(world.ledger, Asked(until=now), now)
-    page = Path(world.folder / "plan.html")
     by_target: Counter[str] = Counter()
     by_workload: dict[str, dict[str, int]] = {}
     for piece in slices:
@@ -125,19 +122,18 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
     figures: dict[str, Any] = {
         "requests": report.sent,
         "answered": report.answered,
-        "errors": sum(report.errors.values()) + report.unfinished,
+        "errors": report.unfinished + unmeant(report.errors, seen.meant),
         "lost": len(reader.missing(report.whole_ids)),
         "spilled": sum(piece.spilled for piece in slices),
         "by_target": dict(by_target),
         "by_workload": by_workload,
-        "constraint_violations": len(broken),
         "cost_usd": float(dollars(sum(piece.cost_nanousd for piece in slices))),
         "tickets": {"right": report.tickets_right, "total": report.tickets_total},
-        "lab_targets": [target.name for target in policy.targets.values() if target.lab],
-        "residency": where,
+        "lab_targets": seen.lab_targets,
+        **seen.figures(),
         "plan": plan,
     }
-    story.told(report, spent, reader.recent(_ALL), figures, page)
+    story.told(Told(report, spent, seen, reader.recent(_ALL), figures), world.folder)
     return figures
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,9 @@ _LIVE_MODELS = {
     "deepseek": "deepseek-chat",
 }
 LAB_MODEL = "gpt-4o-mini-2024-07-18"
+TRIAL_USD = "0.024"  # of what its share of the trace costs, most
+# Whose workload each is: a key and a team of its own.
+TEAMS = {"ticket-triage": "support", "assistant": "product", "contracts": "legal", "reports": "reporting", "trial": "trial"}
 
 _CONFIG = """\
 # Written by `freehold demo`. Targets marked lab are stand-ins and say so; the ticket engine is real.
@@ -29,9 +33,18 @@ admin:
   listen: 127.0.0.1:{admin}
   key_sha256: {admin_sha256}
 keys:
-  - {{name: demo, sha256: {key_sha256}, team: demo}}
+{keys}
 budgets:                       # rented dollars, set aside before each call
-  - {{name: demo-day, scope: team, match: demo, period: day, usd: 5}}
+  - {{name: team-day, scope: team, period: day, usd: 5}}  # each team has its own
+  - {{name: trial-day, scope: team, match: trial, period: day, usd: {trial_usd}}}  # spent before the replay ends: then 429
+sensitivity:                   # what is found in the text of a request decides too, and only ever tightens
+  labels:
+    pii: redact                # rented targets see placeholders
+    phi: raise                 # to restricted, as the kinds found say: stays on machines of your own
+    pci: raise
+    secret: block              # sent nowhere
+signals:
+  every_s: 5                   # a short demo is looked at often
 limits:
   rules:
     - {{name: demo-keys, scope: key, requests_per_minute: 100000, concurrent: 2000}}
@@ -48,7 +61,7 @@ targets:
     url: http://127.0.0.1:{engine}
     model: Llama-3.1-8B
     regions: [home]
-    clearance: confidential
+    clearance: restricted
     concurrency: {slots}
     cost: {{gpu: L40S, count: 1, provider: aws, plan: on_demand}}
     lab: true
@@ -62,7 +75,15 @@ workloads:
     targets: [assistant-owned, rented-api]
     data: internal
     spill: true
-  reports:
+  contracts:                   # may not leave the region, so nothing of it spills, however busy its engine is
+    targets: [assistant-owned, rented-api]
+    data: internal
+    regions: [home]
+    spill: true
+  reports:                     # nobody owns an engine for it: what is found too sensitive to be rented is refused
+    targets: [rented-api]
+    data: public
+  trial:
     targets: [rented-api]
     data: public
 """
@@ -87,7 +108,7 @@ _LIVE_RENTED = """\
 
 
 class World(msgspec.Struct, frozen=True):
-    """Ports, keys and files of one demo. `live` names the provider whose key is used, None in the lab."""
+    """Ports, keys and files of one demo; `keys` by workload. `live` names the provider whose key is used, None in the lab."""
 
     folder: Path
     gateway: int
@@ -95,9 +116,14 @@ class World(msgspec.Struct, frozen=True):
     tickets: int
     engine: int
     provider: int
-    key: str
+    keys: Mapping[str, str]
     admin_key: str
     live: str | None
+
+    @property
+    def key(self) -> str:
+        """The one that a person may try by hand."""
+        return self.keys["ticket-triage"]
 
     @property
     def config(self) -> Path:
@@ -118,13 +144,15 @@ def build_world(*, live: bool) -> World:
     name = _live_provider() if live else None
     gateway = free_port(8400)
     folder = Path(".demo" if gateway == 8400 else f".demo-{gateway}").absolute()
-    world = World(folder, gateway, free_port(8401), free_port(8411), free_port(8412), free_port(8413), new_key(), new_key(), name)
+    admin, tickets, engine, provider = (free_port(wished) for wished in (8401, 8411, 8412, 8413))
+    world = World(folder, gateway, admin, tickets, engine, provider, {workload: new_key() for workload in TEAMS}, new_key(), name)
     rented = _LAB_RENTED.format(provider=world.provider, model=LAB_MODEL)
     if name is not None:
         rented = _LIVE_RENTED.format(name=name, model=_LIVE_MODELS[name], variable=PROVIDERS[name].key_env)
     text = _CONFIG.format(
         gateway=gateway, admin=world.admin, tickets=world.tickets, engine=world.engine, slots=SLOTS, rented=rented.rstrip(),
-        admin_sha256=digest(world.admin_key), key_sha256=digest(world.key),
+        admin_sha256=digest(world.admin_key), keys="\n".join(_key_line(*pair) for pair in world.keys.items()),
+        trial_usd=TRIAL_USD,
     )  # fmt: skip
     try:
         if folder.exists():
@@ -134,6 +162,12 @@ def build_world(*, live: bool) -> World:
     except OSError as error:
         raise BadSettings(f"cannot write the demo's folder {folder}: {error.strerror}") from None
     return world
+
+
+def _key_line(workload: str, key: str) -> str:
+    team = TEAMS[workload]
+    whose = f"team: {team}, user: {team}-app"
+    return f"  - {{name: {team}-key, sha256: {digest(key)}, workloads: [{workload}], {whose}, replays: true}}"
 
 
 def _live_provider() -> str:

@@ -24,7 +24,7 @@ _SEEN = "UPDATE policy_spans SET seen_until = ? WHERE id = ? AND seen_until < ?"
 _SPANS = "SELECT version, began_at, seen_until FROM policy_spans ORDER BY began_at, id"
 
 
-class SqlitePolicies:
+class PolicyRecord:
     """The writing side of one gateway, beside its journal: each call is a short transaction of its own."""
 
     def __init__(self, place: LedgerPlace) -> None:

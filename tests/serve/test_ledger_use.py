@@ -14,7 +14,7 @@ from freehold.core.price import PriceCard, Rate
 from freehold.plan.logs.usage import LoggedUsage
 from freehold.serve.stores.imported import ImportedRow, ImportStore
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_use import Use, uses
+from freehold.serve.stores.use import Use, uses
 
 CONTRACT = PriceCard(
     provider="lab", model="lab-model", input=Rate(1_000_000_000), output=Rate(2_000_000_000), valid_from="2026-11-01",

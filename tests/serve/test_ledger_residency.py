@@ -9,10 +9,10 @@ from residency_ledger import API, BOX, DAY, JULY, OCTOBER, change, on_record, re
 
 from freehold.core.entry import Entry
 from freehold.core.policy_facts import Demanded
-from freehold.serve.stores import sqlite_residency
+from freehold.serve.stores import residency
 from freehold.serve.stores.columns import Span
 from freehold.serve.stores.opening import reading
-from freehold.serve.stores.sqlite_residency import LedgerRange, ResidencyReader
+from freehold.serve.stores.residency import LedgerRange, ResidencyReader
 
 NOW = OCTOBER + DAY
 
@@ -57,7 +57,7 @@ def test_requests_alike_are_one_course_however_they_are_cut_into_chunks(path: Pa
     assert (whole.entries, whole.attempts) == (200, sum(len(e.attempts) for e in batch))
     assert whole.irregular == {}, f"seed {seed}"
     for rows in (1, 2, 7):
-        monkeypatch.setattr(sqlite_residency, "_CHUNK_ROWS", rows)
+        monkeypatch.setattr(residency, "_CHUNK_ROWS", rows)
         again = read(path)
         assert (again.sha256, again.entries, again.attempts) == (whole.sha256, 200, whole.attempts)
         assert {c: c.requests for c in again.courses} == {c: c.requests for c in whole.courses}

@@ -8,7 +8,7 @@ from ledger_entries import ledger_of_before
 
 from freehold.core.errors import BadSettings
 from freehold.rules.charges import ImportedUse
-from freehold.serve.stores.sqlite_charges import ChargesReader
+from freehold.serve.stores.charges import ChargesReader
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.postgres_session import PostgresSession
 
 _RECENT = tuple(
-    "id received_at workload data_class outcome status target model basis reason spilled cost_nanousd ttft_s total_s".split()
+    "id received_at workload key team data_class outcome status error_code target model basis reason spilled cost_nanousd ttft_s "
+    "total_s".split()
 )
 
 _BUCKETED = """SELECT workload, max(bucket_s), max(CASE WHEN requests IS NULL THEN 1 ELSE 0 END)
@@ -40,16 +41,7 @@ class Slice(msgspec.Struct, frozen=True):
     mean_ttft_s: float | None
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """How often data of a class, with its allowed regions, was sent to a target. Every attempt counts, not only the last."""
-
-    data_class: str
-    regions: str | None
-    target: str
-    attempts: int
-
-
-class SqliteReader:
+class LedgerReader:
     """Opens the ledger for each view and lets go of it."""
 
     def __init__(self, place: LedgerPlace) -> None:
@@ -66,16 +58,6 @@ class SqliteReader:
                 coalesce(sum(uncached_input + coalesce(cache_read, 0) + coalesce(cache_write, 0)), 0),
                 coalesce(sum(answer_output + coalesce(reasoning, 0)), 0), sum(cost_nanousd), avg(ttft_s)
                 FROM entries GROUP BY workload, target ORDER BY workload, target NULLS FIRST"""
-            )
-        ]
-
-    def seen(self) -> list[Seen]:
-        """Which classes of data were sent where."""
-        return [
-            Seen(*row)
-            for row in self._rows(
-                """SELECT e.data_class, e.regions, a.target, count(*) FROM attempts a JOIN entries e ON e.id = a.entry_id
-                GROUP BY 1, 2, 3 ORDER BY 1, 3, 2 NULLS FIRST"""
             )
         ]
 
@@ -113,7 +95,10 @@ class SqliteReader:
 
     def recent(self, limit: int) -> list[dict[str, object]]:
         """The newest entries, newest first, as plain rows for people to read."""
-        rows = self._rows(f"SELECT {', '.join(_RECENT)} FROM entries ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (fixed names)
+        with reading(self._place) as db:
+            known = db.columns("entries")
+            names = ", ".join(name if name in known else "NULL" for name in _RECENT)
+            rows = db.rows(f"SELECT {names} FROM entries ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 (fixed names)
         return [dict(zip(_RECENT, row, strict=True)) for row in rows]
 
     def _rows(self, sql: str, values: Values = ()) -> list[Row]:

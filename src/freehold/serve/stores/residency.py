@@ -20,7 +20,7 @@ from freehold.serve.stores.columns import Span
 from freehold.serve.stores.connection import Connection, Row
 from freehold.serve.stores.opening import existing, reading
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_policies import kept_policies, kept_spans
+from freehold.serve.stores.policies import kept_policies, kept_spans
 
 SLACK_S = 60.0  # what a record may lack: the beat of a process that was killed, and how far clocks of several machines differ
 HASHED = tuple(
@@ -28,6 +28,7 @@ HASHED = tuple(
     "e.data_class e.regions e.labels e.demanded a.target a.kind a.model e.lab a.n a.started_s a.outcome".split()
 )
 _HANDLED, _PLACE, _NUMBER = slice(10, 16), slice(16, 19), 20
+_JUDGED = (*HASHED[_HANDLED], *HASHED[_PLACE])
 _KEPT_BACK = frozenset({"no_target_allowed", "content_blocked"})
 _CHUNK_ROWS = 5_000
 _IMPORTED = "SELECT count(*), coalesce(sum(requests), 0) FROM imported WHERE 1 = 1"
@@ -101,6 +102,14 @@ class LedgerRange(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """Attempts of requests handled alike at one place; every attempt counts, not only the last."""
+
+    handled: Handled
+    place: Place
+    attempts: int
+
+
 class ResidencyReader:
     """Opens the ledger for one state of it and lets go of it."""
 
@@ -132,6 +141,20 @@ class ResidencyReader:
             imported_requests=imported[0][1], entries=gathered.entries, attempts=gathered.attempts, first_at=gathered.first_at,
             last_at=gathered.last_at, sha256=gathered.digest.hexdigest(),
         )  # fmt: skip
+
+    def sent(self) -> tuple[list[Sent], Mapping[str, PolicyFacts]]:
+        """Everything that was ever sent anywhere, counted by the database, with the policies on record. Raises BadSettings."""
+        with reading(self._place) as db:
+            names = [name for name in _JUDGED if name[0] == "a" or name[2:] in db.columns("entries")]
+            grouped = ", ".join(names)
+            lab = "max(CASE WHEN e.target = a.target THEN e.lab END)" if "lab" in db.columns("entries") else "0"
+            source = f"FROM attempts a JOIN entries e ON e.id = a.entry_id GROUP BY {grouped}"
+            found: list[Sent] = []
+            for *row, at_lab, attempts in db.rows(f"SELECT {grouped}, {lab}, count(*) {source}"):
+                kept = dict(zip(names, row, strict=True))
+                place = Place(kept["a.target"], kept["a.kind"], kept["a.model"], bool(at_lab))
+                found.append(Sent(_handled(tuple(kept.get(name) for name in HASHED[_HANDLED])), place, attempts))
+            return found, kept_policies(db)
 
 
 _Key = tuple[Row, tuple[Row, ...], bool, tuple[tuple[str, str], ...]]
@@ -252,17 +275,21 @@ def _pairs(removed: str) -> tuple[tuple[str, str], ...]:
         return (("?", "unreadable"),)
 
 
-def _course(key: _Key, tally: Tally) -> Course:
-    (policy, workload, data_class, regions, labels, text), places, refused, removed = key
+def _handled(row: Row) -> Handled:
+    policy, workload, data_class, regions, labels, text = row
     demanded = _demanded(text)
     named = _names(labels)
     if named is None and demanded is not None:
         named = demanded.labels
-    handled = Handled(
+    return Handled(
         policy=policy, workload=workload, data_class=data_class, regions=_names(regions), labels=named, demanded=demanded
     )
+
+
+def _course(key: _Key, tally: Tally) -> Course:
+    handled, places, refused, removed = key
     return Course(
-        handled=handled, places=tuple(Place(*place) for place in places), refused=refused, removed=removed,
+        handled=_handled(handled), places=tuple(Place(*place) for place in places), refused=refused, removed=removed,
         requests=tally.requests, evidence=tuple(tally.evidence),
     )  # fmt: skip
 

@@ -16,9 +16,9 @@ from freehold.core.entry import Attempt, Entry
 from freehold.core.errors import BadSettings
 from freehold.core.ids import request_id
 from freehold.plan.signals.observed import WorkloadSeen
-from freehold.serve.stores import sqlite_signals
+from freehold.serve.stores import signals
+from freehold.serve.stores.signals import Asked, SignalReader
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_signals import Asked, SignalReader
 from freehold.stats.ratio import Sample
 
 NOW = 1_795_000_000.0
@@ -114,8 +114,8 @@ def test_an_empty_ledger_has_nothing(path: Path) -> None:
         assert (now.workloads, now.attempts, now.covered_s, before.covered_s) == ((), (), 0, 0)
 
 
-@pytest.mark.parametrize("within", sqlite_signals._WITHIN.values())
-@pytest.mark.parametrize("sql", [sqlite_signals._WORKLOADS, sqlite_signals._ATTEMPTS])
+@pytest.mark.parametrize("within", signals._WITHIN.values())
+@pytest.mark.parametrize("sql", [signals._WORKLOADS, signals._ATTEMPTS])
 def test_a_window_is_a_range_of_an_index(path: Path, sql: str, within: str) -> None:
     """However long the ledger is: no table is read from end to end."""
     kept(path, [])

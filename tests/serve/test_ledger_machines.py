@@ -9,8 +9,8 @@ import pytest
 
 from freehold.core.errors import LedgerUnavailable
 from freehold.core.machine import OwnedMachine
+from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_machines import SqliteMachines
 
 BOX = OwnedMachine(
     target="box", model="m", price_nanousd_h=1_000, slots=None, gpu="L40S", gpu_count=1, provider="aws", hire_plan="spot",
@@ -31,14 +31,14 @@ def rows(path: Path, columns: str = "price_nanousd_h, began_at, seen_until") -> 
 
 
 def test_a_machine_as_it_lies_in_the_file(path: Path) -> None:
-    SqliteMachines(path).seen([BOX], 5.0)
+    MachineRecord(path).seen([BOX], 5.0)
     assert rows(path, "target, model, slots, gpu, gpu_count, provider, hire_plan, price_source, price_date, lab") == [
         ("box", "m", None, "L40S", 1, "aws", "spot", "tests", "2026-11-01", 1)
     ]
 
 
 def test_a_span_moves_on_until_its_machine_is_gone(path: Path) -> None:
-    machines = SqliteMachines(path)
+    machines = MachineRecord(path)
     for now in (10.0, 25.0, 24.0):
         machines.seen([BOX], now)
     assert rows(path) == [(1_000, 10.0, 25.0)], "a clock that is set back takes no time away"
@@ -52,13 +52,13 @@ def test_a_span_moves_on_until_its_machine_is_gone(path: Path) -> None:
 
 
 def test_another_process_has_a_span_of_its_own(path: Path) -> None:
-    SqliteMachines(path).seen([BOX], 10.0)
-    SqliteMachines(path).seen([BOX], 20.0)
+    MachineRecord(path).seen([BOX], 10.0)
+    MachineRecord(path).seen([BOX], 20.0)
     assert rows(path) == [(1_000, 10.0, 10.0), (1_000, 20.0, 20.0)]
 
 
 def test_what_could_not_be_written_is_made_up_for(path: Path) -> None:
-    machines = SqliteMachines(path)
+    machines = MachineRecord(path)
     machines.seen([BOX], 10.0)
     away = path.rename(path.with_name("away.db"))
     path.mkdir()
@@ -71,5 +71,5 @@ def test_what_could_not_be_written_is_made_up_for(path: Path) -> None:
 
 
 def test_nothing_to_see_writes_nothing(tmp_path: Path) -> None:
-    SqliteMachines(tmp_path / "none.db").seen([], 1.0)
+    MachineRecord(tmp_path / "none.db").seen([], 1.0)
     assert list(tmp_path.iterdir()) == []

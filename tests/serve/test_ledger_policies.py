@@ -10,8 +10,8 @@ from residency_ledger import API, BOX, change
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.core.policy_facts import PolicyFacts, PolicySpan, TargetFacts, stretches
 from freehold.serve.stores.opening import reading
+from freehold.serve.stores.policies import PolicyRecord, kept_policies, kept_spans
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_policies import SqlitePolicies, kept_policies, kept_spans
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def test_every_fact_is_read_back_as_it_was_written(path: Path) -> None:
         API, target="ä,b", labels=("phi", "x"), egress={"files": "public", "store": "restricted"}, trains_on_data=True, lab=True
     )
     bare = msgspec.structs.replace(BOX, target="bare", regions=(), labels=(), egress={})
-    SqlitePolicies(path).loaded("v", [odd, bare, API], 5.0)
+    PolicyRecord(path).loaded("v", [odd, bare, API], 5.0)
     (policy,) = kept(path)[0].values()
     assert policy == PolicyFacts(version="v", loaded_at=5.0, targets={facts.target: facts for facts in (API, bare, odd)})
 
 
 def test_the_first_load_counts_and_others_must_say_the_same(path: Path) -> None:
-    first, second = SqlitePolicies(path), SqlitePolicies(path)
+    first, second = PolicyRecord(path), PolicyRecord(path)
     first.loaded("v", [API, BOX], 5.0)
     second.loaded("v", [BOX, API], 9.0)
     third = msgspec.structs.replace(API, target="third")
@@ -53,7 +53,7 @@ def test_the_first_load_counts_and_others_must_say_the_same(path: Path) -> None:
 
 
 def test_spans_move_on_with_their_own_gateway_and_policy(path: Path) -> None:
-    one, other = SqlitePolicies(path), SqlitePolicies(path)
+    one, other = PolicyRecord(path), PolicyRecord(path)
     one.seen("a", 1.0)
     one.loaded("a", [API], 10.0)
     other.loaded("b", [API], 12.0)
@@ -68,8 +68,8 @@ def test_spans_move_on_with_their_own_gateway_and_policy(path: Path) -> None:
 
 def test_what_cannot_be_written_or_read_is_said(path: Path, tmp_path: Path) -> None:
     with pytest.raises(LedgerUnavailable, match="the policy cannot be put on record"):
-        SqlitePolicies(tmp_path / "no" / "ledger.db").loaded("v", [API], 1.0)
-    SqlitePolicies(path).loaded("v", [API], 1.0)
+        PolicyRecord(tmp_path / "no" / "ledger.db").loaded("v", [API], 1.0)
+    PolicyRecord(path).loaded("v", [API], 1.0)
     change(path, "UPDATE policies SET clearance = 'everything'")
     with pytest.raises(BadSettings, match="the record of policy v cannot be read: unknown data class 'everything'"):
         kept(path)

@@ -17,7 +17,7 @@ _OPEN = (
 _SEEN = "UPDATE machine_spans SET seen_until = ? WHERE id = ? AND seen_until < ?"
 
 
-class SqliteMachines:
+class MachineRecord:
     """The writing side of one gateway, beside its journal: a short transaction of its own each time machines are seen."""
 
     def __init__(self, place: LedgerPlace) -> None:

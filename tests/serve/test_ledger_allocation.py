@@ -14,9 +14,9 @@ from freehold.core.errors import BadSettings
 from freehold.core.ids import request_id
 from freehold.core.machine import OwnedMachine
 from freehold.rules.allocation import HOUR_S
+from freehold.serve.stores.allocation import AllocationReader, EntryCost, SliceCost
+from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_allocation import AllocationReader, EntryCost, SliceCost
-from freehold.serve.stores.sqlite_machines import SqliteMachines
 
 NOON = 1_795_003_200
 BOX = OwnedMachine(
@@ -38,7 +38,7 @@ def write(path: Path, *entries: Entry) -> AllocationReader:
 
 def stood(path: Path, began: float, until: float, *machines: OwnedMachine) -> None:
     SqliteStore(path).close()
-    seen = SqliteMachines(path)
+    seen = MachineRecord(path)
     seen.seen(machines or [BOX], began)
     seen.seen(machines or [BOX], until)
 

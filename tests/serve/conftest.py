@@ -1,0 +1,25 @@
+"""The outbound clients are tested side by side, on the library's event loop and on the one that the gateway runs on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+from outbound_clients import CLIENTS, Client
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """uvloop's transports are not quite the library's: what has to do with sockets runs on both."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.name in {"test_direct.py", "test_outbound.py", "test_outbound_ways.py"}:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> Client:
+    """Each client in turn."""
+    chosen: Client = request.param
+    return chosen
