@@ -37,6 +37,13 @@ DIRTY = (
     "My SSN is 078-05-1121 and my card 4012 8888 8888 1881. Write to jo.berg@posteo.de or call (415) 555-2671; born 1980-02-03."
     " The patient takes metformin, MRN 00123456.\n"
 )
+NEAR_MISSES = {
+    "IBAN groups": "DE89 ", "digits": "1 ", "groups of four": "4111 1111 1111 1112 ", "cards": "4111111111111112 ",
+    "dashed numbers": "000-12-3456 ", "private addresses": "10.1.2.3 ", "IPv6 of no one": "2001:db8::1 ",
+    "NIR": "100000000000000 ", "file names": "a@b.png ", "assignments": "password=secret ", "DNI": "12345678-A ",
+    "tax codes": "ABCDEF12A34B567A ",
+    "numbers near words": "tel ssn card nhs npi bsn pesel cpf sin tfn 123456780 1234567890 12345678901 123456789012 ",
+}  # fmt: skip
 ENTITIES = {
     "payment_card": "CREDIT_CARD", "iban": "IBAN_CODE", "us_ssn": "US_SSN", "phone": "PHONE_NUMBER", "email": "EMAIL_ADDRESS",
     "ip_address": "IP_ADDRESS", "uk_nino": "UK_NINO", "nhs_number": "UK_NHS", "it_fiscal_code": "IT_FISCAL_CODE",
@@ -88,7 +95,7 @@ print(json.dumps({"found": found, "seconds": seconds}))
 
 
 def main() -> None:
-    """Measure cost, then quality, then the same of Presidio."""
+    """Measure cost, also of hostile texts, then quality, then the same of Presidio."""
     scanner = Scanner(shipped_kinds())
     clean, dirty = PROSE * 18, DIRTY + PROSE * 17
     timed = {"clean, 4 kB": clean, "dirty, 4 kB": dirty, "clean, 200 kB": clean * 49, "dirty, 200 kB": dirty * 49}
@@ -98,6 +105,7 @@ def main() -> None:
     ours = [set(scanner.scan([Piece("", text)]).counts) for text in every]
     peer = None if "--alone" in sys.argv else presidio(every, [clean, dirty])
     costs(scanner, timed, peer)
+    near_misses(scanner)
     quality(labelled, ours, peer)
 
 
@@ -115,6 +123,17 @@ def costs(scanner: Scanner, timed: dict[str, str], peer: dict[str, Any] | None) 
         redactions = seconds(partial(redact, scanner, fields), rounds // 4)
         ours = (f"{took * 1e3:.3f}" for took in (statistics.median(scans), tail, statistics.median(redactions)))
         table.add_row(name, str(len(text.encode())), *ours, f"{others[name] * 1e3:.1f}" if name in others else "")
+    out.print(table)
+
+
+def near_misses(scanner: Scanner) -> None:
+    """The same for texts made to be slow: 200 kB of what is almost a value, and the kinds whose search was given up."""
+    table = Table("200 kB of", "p50 ms", "values found", "given up", title="texts made of near-misses")
+    for name, text in NEAR_MISSES.items():
+        pieces = [Piece("", text * (200_000 // len(text)))]
+        findings = scanner.scan(pieces)
+        took = statistics.median(seconds(partial(scanner.scan, pieces), 9))
+        table.add_row(name, f"{took * 1e3:.1f}", str(sum(findings.counts.values())), ", ".join(findings.unscannable))
     out.print(table)
 
 

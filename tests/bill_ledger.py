@@ -14,9 +14,9 @@ from freehold.core.usage import Usage
 from freehold.plan.logs.usage import LoggedUsage
 from freehold.rules.price import cost_nanousd
 from freehold.serve.stores.imported import ImportedRow, ImportStore
+from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_machines import SqliteMachines
 
 NOON = 1_795_003_200
 HOUR = 3600
@@ -72,7 +72,7 @@ def write(place: LedgerPlace, *entries: Entry) -> None:
 
 def stood(place: LedgerPlace, began: float, until: float, *machines: OwnedMachine) -> None:
     """These machines were there from then till then."""
-    seen = SqliteMachines(place)
+    seen = MachineRecord(place)
     seen.seen(machines, began)
     seen.seen(machines, until)
 

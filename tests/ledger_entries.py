@@ -9,7 +9,7 @@ from freehold.core.entry import Attempt, Entry
 from freehold.core.price import PriceCard, Rate
 from freehold.core.usage import Usage
 from freehold.serve.stores import sqlite
-from freehold.serve.stores.entry_rows import attempt_row, entry_row
+from freehold.serve.stores.entry_rows import ATTEMPT_COLUMNS, attempt_row, entry_row
 
 CARD = PriceCard(
     provider="lab", model="lab-model", input=Rate(2_500_000_000), output=Rate(10_000_000_000), valid_from="2026-11-01",
@@ -58,4 +58,4 @@ def ledger_of_before(path: Path, schema: int, *entries: Entry) -> None:
             db.execute(f"INSERT INTO entries VALUES ({', '.join('?' * columns)})", row)
             for n, attempt in enumerate(one.attempts):
                 attempt.price = None
-                db.execute(sqlite._INSERT_ATTEMPT, attempt_row(one.id, n, attempt))
+                db.execute(sqlite._insertion("attempts", ATTEMPT_COLUMNS, 1), attempt_row(one.id, n, attempt))

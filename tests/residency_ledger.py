@@ -14,7 +14,7 @@ from freehold.core.ids import request_id
 from freehold.core.policy_facts import Demanded, TargetFacts
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_policies import SqlitePolicies
+from freehold.serve.stores.policies import PolicyRecord
 
 DAY = 86_400.0
 JULY, OCTOBER = 1_782_864_000.0, 1_790_812_800.0  # the first days of July and October 2026
@@ -59,7 +59,7 @@ def write(place: LedgerPlace, *entries: Entry) -> None:
 
 def on_record(place: LedgerPlace, version: str, *targets: TargetFacts, since: float = JULY, until: float = OCTOBER) -> None:
     """A gateway served under that policy from then till then."""
-    policies = SqlitePolicies(place)
+    policies = PolicyRecord(place)
     policies.loaded(version, targets, since)
     policies.seen(version, until)
 

@@ -140,6 +140,19 @@ def test_a_key_from_its_making_to_its_end(tmp_path: Path, capsys: pytest.Capture
     assert {one["state"] for one in told(["keys", "list", *ledger], capsys)} == {"good", "revoked"}
 
 
+def test_a_key_for_a_replay(
+    written: Callable[[str], config_file.ConfigFile], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = ["--ledger", str(tmp_path / "ledger.db")]
+    assert told(["keys", "create", "--name", "trace", "--replays", *ledger], capsys)["grants"]["replays"] is True
+    assert told(["keys", "create", "--name", "app", *ledger], capsys)["grants"]["replays"] is False
+    assert ends(["keys", "list", *ledger], 0, capsys).count("replays") == 1
+    spec = "name: other, sha256: " + "c" * 64
+    file = written(GOOD.replace("keys:\n", f"keys:\n  - {{{spec}, replays: true}}\n", 1))
+    rings = build_policy(file, datetime.now(UTC).date()).keys
+    assert [key.replays for sign in "ca" if (key := rings.find(sign * 64)) is not None] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -148,6 +161,7 @@ def test_a_key_from_its_making_to_its_end(tmp_path: Path, capsys: pytest.Capture
         (["--name", "x", "--targets", "cox"], "--targets: unknown 'cox'; there are box"),
         (["--name", "x", "--workloads", "v"], "--workloads: unknown 'v'; there are w"),
         (["--name", "x", "--role", "viewer", "--workloads", "w"], "opens no model"),
+        (["--name", "x", "--role", "viewer", "--replays"], "classes and replays out"),
         (["--name", "x", "--expires", "tomorrow"], "--expires is 'tomorrow'"),
         (["--name", "x", "--expires", "2020-01-01"], "--expires is '2020-01-01'"),
         (["--name", "x", "--classes", "cosmic"], "cosmic"),

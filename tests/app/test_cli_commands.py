@@ -12,8 +12,8 @@ from freehold.app.cli import main
 from freehold.core.ids import request_id
 from freehold.core.machine import OwnedMachine
 from freehold.serve.access.keys import digest
+from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.serve.stores.sqlite_machines import SqliteMachines
 
 CONFIG = """\
 version: 1
@@ -111,7 +111,7 @@ def test_the_ledger_with_an_owned_machine(ledger: str, capsys: pytest.CaptureFix
     failed = owned_entry(request_id(noon + 1), noon, 30.0, target="api", basis="rented", cost_nanousd=5)
     with closing(SqliteStore(Path(ledger))) as store:
         store.write([mine, failed])
-        machines = SqliteMachines(Path(ledger))
+        machines = MachineRecord(Path(ledger))
         machines.seen([box], noon + 1800)
         machines.seen([box], noon + 7200)
     spent = told(["ledger", "summary", "--ledger", ledger], capsys)

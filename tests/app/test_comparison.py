@@ -18,7 +18,7 @@ from freehold.core.errors import BadSettings
 from freehold.core.price import PriceCard, Rate
 from freehold.plan.choice import Choice
 from freehold.plan.quote import Quotes
-from freehold.serve.stores.sqlite_use import Use
+from freehold.serve.stores.use import Use
 
 CONFIG = """\
 version: 1

@@ -54,6 +54,10 @@ bounds: {{total_s: 120}}
 DEAD: dict[str, tuple[str, str, str]] = {
     "same port": ("127.0.0.1:8401", "127.0.0.1:8400", ":4: admin.listen: port 8400 is the data port too"),
     "same port everywhere": ("listen: 127.0.0.1:8400", "listen: 0.0.0.0:8401", ":4: admin.listen: port 8401 is the data port"),
+    "a folder": ("sqlite:///ledger.db", "sqlite:///.", ":3: store: {folder} is a folder; name a file in it"),
+    "no folder for content": (
+        "bounds:", "content: {path: nowhere/it.db, key: 'env:X'}\nbounds:", ":36: content.path: the folder {folder}/nowhere is",
+    ),
     "no folder": ("sqlite:///ledger.db", "sqlite:///nowhere/ledger.db", ":3: store: the folder "),
     "shadowed": ("    data: internal\n    spill: true", "    data: restricted", ":32: workloads.triage.targets: api may"),
     "shadowed by a label": ("    spill: true", "    labels: [phi]", ":32: workloads.triage.targets: api may never serve it ("),
@@ -79,6 +83,23 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a query": ("http://127.0.0.1:9", "http://127.0.0.1:9/v1?key=x", ":24: targets.box.url: the API's paths are put behind"),
     "a fragment": ("http://127.0.0.1:9", "http://127.0.0.1:9/#x", ":24: targets.box.url: the API's paths are put behind"),
     "no port": ("http://127.0.0.1:9", "http://127.0.0.1:99999", ":24: targets.box.url: use a URL such as"),
+    "port 0": ("http://127.0.0.1:9", "http://box:0", ":24: targets.box.url: 'box:0' can be no machine's address; use a URL"),
+    "no address": ("http://127.0.0.1:9", "http://999.1.1.1", ":24: targets.box.url: '999.1.1.1' can be no machine's address"),
+    "no host": ("http://127.0.0.1:9", "http:///v1", ":24: targets.box.url: use a URL such as"),
+    "an odd host": ("http://127.0.0.1:9", "http://a..b", ":24: targets.box.url: 'a..b' can be no machine's address; use a URL"),
+    "a space": ("http://127.0.0.1:9", "http://a b", ":24: targets.box.url: use a URL such as"),
+    "another scheme": ("http://127.0.0.1:9", "ftp://box", ":24: targets.box.url: use a URL such as"),
+    "a label of odd signs": ("[PHI, research]", "[9phi]", ":27: targets.box.labels.0: a label is a letter, and after it"),
+    "a word for a hash": ("b" * 64, "fh_x", ":13: keys.1.sha256: use the SHA-256 of the key, 64 signs"),
+    "unknown GPU": (
+        "context_tokens: 4096", "cost: {gpu: X9}", ":29: targets.box.cost.gpu: unknown GPU 'X9'; known: A10, ",
+    ),
+    "unknown seller": (
+        "context_tokens: 4096", "cost: {gpu: L40S, provider: me}", ":29: targets.box.cost.provider: unknown GPU provider 'me'; ",
+    ),
+    "negative": ("total_s: 120", "attempts: -1", ":36: bounds.attempts: Input should be greater than or equal to 1, and it is"),
+    "for ever": ("total_s: 120", "total_s: 1.0e+300", ":36: bounds.total_s: Input should be less than or equal to 86400"),
+    "a price beyond money": ("{input: 1,", "{input: 1.0e+300,", ": targets.api.price.input: Input should be less than or eq"),
     "two keys of a name": ("name: other", "name: app", ":13: keys.1.name: another key above is called 'app'"),
     "endless": ("total_s: 120", "total_s: .inf", ":36: bounds.total_s: Input should be a finite"),
     "no time": ("total_s: 120", "idle_s: 0", ":36: bounds.idle_s: Input should be greater than 0"),
@@ -120,7 +141,7 @@ def test_dead(case: str, tmp_path: Path) -> None:
     found = dead_rules(file, build_policy(file, datetime.now(UTC).date()))
     with pytest.raises(BadSettings) as refused:
         found.refuse()
-    assert refused.value.message.startswith(f"{tmp_path / 'freehold.yaml'}{DEAD[case][2]}")
+    assert refused.value.message.startswith(f"{tmp_path / 'freehold.yaml'}{DEAD[case][2].replace('{folder}', str(tmp_path))}")
     assert "\n" not in refused.value.message
 
 
@@ -154,3 +175,35 @@ def test_mistakes_are_refused_with_their_line(case: str, tmp_path: Path) -> None
     with pytest.raises(BadSettings) as refused:
         build_policy(load(changed(MISTAKES[case]), tmp_path), datetime.now(UTC).date())
     assert MISTAKES[case][2] in refused.value.message
+
+
+BUDGET = "budgets: [{name: b, scope: %s, usd: 5}]\nbounds:"
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("key", True), ("team, match: red", True), ("user, mode: warn", False),
+        ("workload", True), ("workload, match: triage", True), ("workload, match: idle", False),
+    ],
+)  # fmt: skip
+def test_a_target_whose_bill_nothing_bounds_behind_a_hard_budget(scope: str, told: bool, tmp_path: Path) -> None:
+    text = GOOD.replace("bounds:", f"  idle: {{targets: [box]}}\n{BUDGET % scope}")
+    file = load(text, tmp_path)
+    lines = dead_rules(file, build_policy(file, datetime.now(UTC).date())).unbounded
+    assert len(lines) == told
+    for line in lines:
+        assert line.startswith(
+            f"{tmp_path / 'freehold.yaml'}:15: targets.api: in workload triage behind the hard budget 'b', and "
+        )
+        assert "nothing bounds its answers: requests without max_completion_tokens may be refused; give max_output_tokens" in line
+
+
+def test_what_bounds_a_bill(tmp_path: Path) -> None:
+    for bound, words in (
+        ("context_tokens: 9000", ""),
+        ("max_output_tokens: 90", "with images or sound may be refused; give con"),
+    ):
+        file = load(GOOD.replace("bounds:", BUDGET % "key").replace("    price:", f"    {bound}\n    price:"), tmp_path)
+        lines = dead_rules(file, build_policy(file, datetime.now(UTC).date())).unbounded
+        assert [words in line for line in lines] == ([True] if words else [])

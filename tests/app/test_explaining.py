@@ -13,12 +13,16 @@ from in_memory import MemoryLedger, MemorySink, Outbound
 
 from freehold.app import config_file
 from freehold.app.cli import main
+from freehold.app.cli.counted_words import counted_words
+from freehold.app.counting import Moment
 from freehold.app.explaining import explain
 from freehold.app.policy import build_policy
-from freehold.core.decision import Load
+from freehold.app.running import Running
+from freehold.core.decision import Load, TargetState
 from freehold.serve.access.keys import digest
 from freehold.serve.gateway.handle import handle
 from freehold.serve.gateway.house import Gateway
+from freehold.wire.openai_chat.surface import ChatSurface
 
 CONFIG = f"""\
 version: 1
@@ -33,6 +37,7 @@ workloads:
   held: {{targets: [box, api], spill: false}}
 """
 TODAY = date(2026, 11, 21)
+NOW = 1_795_000_000.0
 
 
 @pytest.fixture
@@ -148,7 +153,7 @@ def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy
     headers = {"authorization": "Bearer secret"} | ({} if data is None else {"x-freehold-data": data})
     key = policy.keys.find(digest("secret"))
     assert key is not None
-    said = explain(body(), key, headers, policy)
+    said = explain(body(), key, headers, policy, Moment(NOW))
 
     async def run() -> tuple[list[str], list[tuple[str, str]]]:
         outbound, ledger = Outbound(["down"]), MemoryLedger()
@@ -159,7 +164,7 @@ def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy
         async def read() -> bytes:
             return body()
 
-        await handle(headers, read, MemorySink(), gateway)
+        await handle(ChatSurface(), headers, read, MemorySink(), gateway)
         (entry,) = ledger.entries
         return outbound.reached, [(removed.target, removed.constraint) for removed in entry.removed]
 
@@ -167,3 +172,21 @@ def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy
     order = said.if_full if busy and said.if_full is not None else said.choices
     assert reached == [choice.target for choice in order]
     assert removed == [(r.target, r.constraint) for r in said.removed]
+
+
+def test_it_decides_by_how_busy_a_gateway_says_that_targets_are(config: str) -> None:
+    policy = build_policy(config_file.load(Path(config)), TODAY)
+    key = policy.keys.find(digest("secret"))
+    assert key is not None
+    at_rest = explain(body(), key, {}, policy, Moment(NOW))
+    assert [choice.target for choice in at_rest.choices] == ["box", "api", "far"]
+    busy = Running("another", {"box": TargetState(in_flight=2), "api": TargetState(cooling_s=3.0), "gone": TargetState()})
+    said = explain(body(), key, {}, policy, Moment(NOW, busy))
+    assert [choice.target for choice in said.choices] == ["far", "box", "api"]
+    words = list(counted_words(said, ""))
+    assert words[words.index("\nHow busy") + 1 :] == [
+        f"  the gateway serves policy another, and this file is {policy.version}",
+        "  far: that gateway does not know it",
+        "  box: 2 under way",
+        "  api: 0 under way, cooling down for 3.0 s",
+    ]

@@ -23,7 +23,7 @@ from freehold.app.billing_lines import Bill
 from freehold.app.cli import main
 from freehold.core.money import nanousd
 from freehold.serve.sinks.focus import COLUMNS
-from freehold.serve.stores.sqlite_allocation import AllocationReader
+from freehold.serve.stores.allocation import AllocationReader
 
 REAL = "kind = 'rented' AND target <> 'pretend'"
 

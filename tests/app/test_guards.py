@@ -45,9 +45,35 @@ def policy_of(
 @pytest.mark.parametrize("clearance", ["confidential", "restricted"])
 @pytest.mark.parametrize("url", ["http://10.0.0.5:8000", "http://192.168.1.4", "http://box:8000", "http://127.0.0.1.nip.io:8000"])
 def test_plain_http_off_loopback_is_refused_by_name(tmp_path: Path, url: str, clearance: str) -> None:
-    where = r"freehold.yaml:7: targets.box.url: plain http to \S+, and the target is cleared for " + clearance + ": use https"
-    with pytest.raises(BadSettings, match=where):
+    where = r"freehold.yaml:7: targets.box.url: plain http to \S+, and workload 'triage' sends public data there, which a key, a "
+    raised = rf"header or its content may raise to {clearance}, for which the target is cleared: use https"
+    with pytest.raises(BadSettings, match=where + raised):
         policy_of(tmp_path, url=url, clearance=clearance)
+
+
+def test_the_floor_that_would_cross_the_wire_is_named(tmp_path: Path) -> None:
+    """A label may raise it too."""
+    for floor in ("data: confidential", "labels: [own]"):
+        with pytest.raises(
+            BadSettings, match=r"7: .*plain http to box, and workload 'triage' sends confidential data there: use h"
+        ):
+            policy_of(tmp_path, workload=floor, more="labels: {own: {needs: [], data: confidential}}", url="http://box:8000")
+
+
+@pytest.mark.parametrize("more", ["", "  shut: {targets: [box, spare], data: restricted}\n"])
+def test_a_target_that_no_data_can_reach_may_be_anywhere(tmp_path: Path, more: str) -> None:
+    """No workload has it, or each that has it removes it from every request; one that might send something is enough."""
+    spare = "lab: true\n  spare: {engine: vllm, url: 'https://spare', model: m, clearance: restricted}"
+    text = (BASE % (spare, "spill: false") + more).replace("targets: [box]", "targets: [spare]")
+    text = text.replace("https://box.internal:8000", "http://box:8000").replace(
+        "clearance: restricted", "clearance: confidential", 1
+    )
+    path = tmp_path / "freehold.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert build_policy(config_file.load(path), datetime.now(UTC).date()).targets["box"].url == "http://box:8000"
+    path.write_text(text.replace("targets: [spare]", "targets: [spare, box]"), encoding="utf-8")
+    with pytest.raises(BadSettings, match="plain http to box, and workload 'triage' sends public data there, which"):
+        build_policy(config_file.load(path), datetime.now(UTC).date())
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000", "https://10.0.0.5:8000"])

@@ -31,7 +31,7 @@ QUICK = EngineSettings(ttft_ms=0, tokens_per_s=1e6)
 async def found_at(url: str, engine: str = "vllm") -> Probed:
     target = Target(name="t", kind="owned", codec=engine, url=url, model="m", clearance=DataClass.public)
     async with AiohttpOutbound() as outbound:
-        return await probe(target, ENGINES[engine], outbound)
+        return await probe(target, ENGINES[engine].codec, outbound)
 
 
 def verdicts(probed: Probed) -> dict[str, str]:

@@ -16,7 +16,7 @@ from freehold.core.target import Target, Terms
 from freehold.rules.constraints import removed_by
 from freehold.serve.gateway.policy_record import facts_of
 from freehold.serve.gateway.record import _demanded
-from freehold.serve.stores.sqlite_residency import Handled, Place
+from freehold.serve.stores.residency import Handled, Place
 
 
 def handled(**fields: Any) -> Handled:

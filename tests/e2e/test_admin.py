@@ -1,6 +1,7 @@
 """The admin plane of a running gateway: nothing without its key, nothing for another host name, and what it then tells."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from e2e.client import ask, caller, chat
 from e2e.house import ADMIN_KEY, KEY, Gateway, fetch
 
-PATHS = ("/admin/summary", "/admin/entries")
+PATHS = ("/admin/summary", "/admin/entries", "/admin/handled")
 
 
 def admin(key: str = ADMIN_KEY) -> dict[str, str]:
@@ -62,11 +63,37 @@ async def test_the_summary(gateway: Gateway) -> None:
     )
     assert (targets["tickets-llamacpp"]["kind"], targets["tickets-llamacpp"]["lab"]) == ("owned", False)
     assert {target["in_flight"] for target in targets.values()} == {0}
-    assert summary["violations"] == []
+    assert (summary["violations"], summary["unproven"]) == ([], 0)
     (mine,) = [row for row in summary["slices"] if row["workload"] == "fast"]
     counted = [entry for entry in gateway.entries() if entry["workload"] == "fast"]
     assert (mine["requests"], mine["cost_nanousd"]) == (len(counted), sum(entry["cost_nanousd"] for entry in counted))
     assert (newest["id"], newest["outcome"], newest["target"]) == (answer.id, "finished", "fast-api")
+
+
+async def test_what_was_found_removed_and_refused(gateway: Gateway) -> None:
+    async with aiohttp.ClientSession(gateway.admin_url, headers=admin()) as session:
+
+        async def handled() -> dict[str, list[dict[str, Any]]]:
+            async with session.get("/admin/handled") as reply:
+                told: dict[str, list[dict[str, Any]]] = await reply.json()
+                return told
+
+        def emails(told: Mapping[str, list[dict[str, Any]]]) -> int:
+            return sum(one["requests"] for one in told["findings"] if one["kind"] == "email")
+
+        before = await handled()
+        async with caller(gateway.url) as data:
+            answer = await ask(data, chat("fast", "write to quinn@example.com", max_tokens=3))
+        after = await handled()
+    assert answer.status == 200
+    assert emails(after) == emails(before) + 1
+    (email,) = [one for one in after["findings"] if one["kind"] == "email"]
+    assert email["label"] == "pii"
+    assert "quinn" not in str(after)
+    removed = [entry for entry in gateway.entries() if entry["removed"]]
+    assert sum(one["requests"] for one in after["removals"]) >= len(removed)
+    refused = [entry for entry in gateway.entries() if entry["outcome"] == "refused"]
+    assert sum(one["requests"] for one in after["refusals"]) == len(refused)
 
 
 async def test_logging_in_with_a_browser(gateway: Gateway) -> None:

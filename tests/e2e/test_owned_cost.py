@@ -11,7 +11,7 @@ import pytest
 from e2e.client import ask, caller, chat
 from e2e.house import ADMIN_KEY, Gateway, House, Lab, owned, rented, until
 from freehold.app.cli import main
-from freehold.serve.stores.sqlite_allocation import AllocationReader
+from freehold.serve.stores.allocation import AllocationReader
 
 NANOUSD_H = 1_861_000_000
 

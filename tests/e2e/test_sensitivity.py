@@ -258,14 +258,14 @@ async def test_failing_over_to_the_rented_target_shows_it_placeholders(
 
 
 async def test_an_answer_that_cannot_be_restored_is_no_answer(gateway: Gateway, api: Echo, own: Echo) -> None:
-    """A whole one is asked for elsewhere; a stream that has begun breaks off."""
+    """It is asked for elsewhere; where there is nobody else, that is said."""
     api.deep = True
     whole = await send(gateway, chat("w", TEXT))
     assert (whole.text, whole.headers["x-freehold-target"]) == (TEXT, "own")
     assert gateway.entry(whole.id)["attempts"][0]["outcome"] == "malformed"
     stream = await send(gateway, chat("rented", TEXT, stream=True))
-    assert (stream.done, stream.error["code"]) == (False, "stream_broken")
-    assert gateway.entry(stream.id)["outcome"] == "cut"
+    assert (stream.done, stream.error["code"]) == (False, "targets_exhausted")
+    assert gateway.entry(stream.id)["outcome"] == "failed"
 
 
 async def test_a_workload_may_do_otherwise(gateway: Gateway, api: Echo, own: Echo) -> None:
@@ -293,6 +293,15 @@ async def test_parts_that_cannot_be_read_are_counted(gateway: Gateway, api: Echo
     answer = await send(gateway, chat("rented", [{"type": "text", "text": f"Who is {EMAIL}?"}, image]))  # type: ignore[arg-type]
     assert (answer.status, answer.text) == (200, f"Who is {EMAIL}?")
     assert findings(gateway, answer) == {"email": 1, "unscannable image": 1}
+
+
+async def test_a_text_that_was_not_read_whole_stays_in_the_house(gateway: Gateway, api: Echo, own: Echo) -> None:
+    """More near-misses than are looked at: what may be among them counts as found, and placeholders could not hide it."""
+    answer = await send(gateway, chat("w", "000-12-3456 " * 6000))
+    assert (answer.status, answer.headers["x-freehold-target"]) == (200, "own")
+    assert not api.received
+    assert findings(gateway, answer) == {"unscannable us_ssn": 1}
+    assert gateway.entry(answer.id)["data_class"] == "confidential"
 
 
 async def test_what_cannot_be_redacted_is_sent_nowhere(gateway: Gateway, api: Echo) -> None:

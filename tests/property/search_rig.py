@@ -23,6 +23,7 @@ from freehold.serve.ledger.journal import Journal
 from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.stores.content_record import Kept
 from freehold.serve.stores.sqlite import SqliteStore
+from freehold.wire.openai_chat.surface import ChatSurface
 
 _MARK = re.compile(r"mark([a-j]+)mark")
 _LETTERS = "abcdefghij"
@@ -209,7 +210,7 @@ class Rig:
 
         async def serve() -> None:
             await asyncio.gather(*(
-                handle(one.headers(), _body(mark, one), answered, self.gateway) for mark, one, answered in calls
+                handle(ChatSurface(), one.headers(), _body(mark, one), answered, self.gateway) for mark, one, answered in calls
             ))  # fmt: skip
             if self.gateway.keeper is not None:
                 await self.gateway.keeper.write_queued()

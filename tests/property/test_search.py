@@ -97,7 +97,9 @@ class Search(RuleBasedStateMachine):
         board = self.rig.gateway.board
         board.forget(name)
         board.read_load(name, Load(running=waiting, waiting=waiting))
-        board.cool(name, cool_s)
+        visit = board.enter(name)
+        board.ended(visit, "failed", cool_s)
+        board.leave(visit)
 
     @rule(first=requests, second=requests)
     def break_and_mend_the_ledger(self, first: Sent, second: Sent) -> None:
@@ -114,7 +116,7 @@ class Search(RuleBasedStateMachine):
         """Counters only ever grow, so one look at the end is a look after each step."""
         if not hasattr(self, "world"):
             return
-        metrics = self.rig.metrics.render(0, 0, {}).decode()
+        metrics = self.rig.metrics.render(0, 0).decode()
         self.rig.end()
         assert not [value for value in self.values if value in metrics]
 

@@ -37,9 +37,8 @@ def test_nothing_is_known_of_a_target_never_heard_of(board: Board) -> None:
 
 
 def test_requests_in_flight_are_counted_by_target(board: Board) -> None:
-    for name in ("box", "box", "api"):
-        board.enter(name)
-    board.leave("box")
+    visits = [board.enter(name) for name in ("box", "box", "api")]
+    board.leave(visits[0])
     assert (state(board).in_flight, state(board, "api").in_flight) == (1, 1)
 
 
@@ -54,44 +53,43 @@ def test_a_reading_goes_stale(board: Board, clock: Clock) -> None:
 
 
 def test_the_longest_cool_down_wins(board: Board, clock: Clock) -> None:
-    board.cool("box", 10)
+    visit = board.enter("box")
+    board.ended(visit, "failed", 10)
     clock.now += 1
-    board.cool("box", 2)
+    board.ended(visit, "failed", 2)
     assert state(board).cooling_s == pytest.approx(9)
-    board.cool("box", 0)
+    board.ended(visit, "failed", 0)
     clock.now += 9
     assert state(board).cooling_s == 0
 
 
 def test_an_answer_ends_a_cool_down_it_began_after(board: Board, clock: Clock) -> None:
-    began = clock.now
+    early = board.enter("box")
     clock.now += 1
-    board.cool("box", 10)
-    board.recovered("box", since=began)
+    board.ended(board.enter("box"), "failed", 10)
+    board.ended(early, "answered")
     assert state(board).cooling_s == 10, "that request was sent before the target said so"
     clock.now += 1
-    board.recovered("box", since=clock.now)
+    board.ended(board.enter("box"), "answered")
     assert state(board).cooling_s == 0
-    board.recovered("never-cooled", since=clock.now)
 
 
 def test_what_we_sent_is_not_counted_twice_when_the_engine_reports_it(board: Board) -> None:
-    board.enter("box")
-    board.enter("box")
+    visits = [board.enter("box"), board.enter("box")]
     board.read_load("box", Load(running=3, waiting=0))
     assert (state(board).in_flight, state(board).foreign) == (2, 1)
-    board.leave("box")
-    board.leave("box")
+    for visit in visits:
+        board.leave(visit)
     assert (state(board).in_flight, state(board).foreign) == (0, 1), "ours have ended, whatever the last reading counted"
 
 
 def test_what_moved_is_another_target_and_attempts_under_way_still_leave(board: Board) -> None:
-    board.enter("box")
-    board.cool("box", 60)
+    visit = board.enter("box")
+    board.ended(visit, "failed", 60)
     board.read_load("box", Load(running=3, waiting=1))
     board.forget("box")
     assert state(board) == TargetState(in_flight=1)
-    board.leave("box")
+    board.leave(visit)
     assert state(board) == TargetState()
 
 
@@ -133,7 +131,6 @@ def test_leaving_twice_counts_once(board: Board) -> None:
     board.leave(first)
     assert state(board).in_flight == 1
     board.leave(second)
-    board.leave("box")
     assert state(board).in_flight == 0
 
 

@@ -1,5 +1,6 @@
 """From the settings to keys, budgets and limits, and the door that the gateway lets its callers through."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,7 +27,7 @@ from freehold.serve.access.windows import Storage, Windows
 from freehold.serve.gateway.classify import names_of
 from freehold.serve.gateway.heartbeat import beating
 from freehold.serve.stores.budget_leases import BudgetLeases
-from freehold.serve.stores.key_records import KeyRecords
+from freehold.serve.stores.key_records import FollowedKeys
 from freehold.serve.stores.place import LedgerPlace
 
 
@@ -36,6 +37,7 @@ def configured_key(spec: KeySettings, handling: Handling) -> Key:
     return Key(
         spec.name, spec.sha256, _set(spec.workloads), handling, targets=_set(spec.targets), models=_set(spec.models),
         up_to=spec.classes, team=spec.team, user=spec.user, role=spec.role, expires_at=expires_at,
+        replays=spec.replays,
     )  # fmt: skip
 
 
@@ -87,13 +89,15 @@ def configured_limits(file: ConfigFile) -> tuple[Limit, ...]:
 @asynccontextmanager
 async def admission(file: ConfigFile, ledger: LedgerPlace, on_limited: Limited) -> AsyncIterator[Admission]:
     """Open while inside: keys of the ledger are known and followed, slices of budgets kept, and given back at the end."""
-    stored = StoredKeys(KeyRecords(ledger), time.monotonic)
+    followed = FollowedKeys(ledger)
+    stored = StoredKeys(followed, time.monotonic)
     purse = Purse(BudgetLeases(ledger), time.monotonic, time.time)
-    windows = Windows(_storage(file), time.time)
-    await stored.refresh()
+    windows = Windows(limit_storage(file), time.time)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, followed.close)  # in a thread: one that still reads is waited for
         stack.push_async_callback(purse.close)
         stack.push_async_callback(windows.close)
+        await stored.refresh()
         await stack.enter_async_context(beating(purse.beat, BEAT_S))
         await stack.enter_async_context(beating(stored.refresh, EVERY_S))
         yield Admission(stored, purse, Limiter(windows), on_limited)
@@ -107,7 +111,8 @@ def _check_rules(file: ConfigFile, place: Location, specs: Sequence[BudgetSettin
             check_names(file, (*place, n, "match"), [spec.match], file.settings.workloads)
 
 
-def _storage(file: ConfigFile) -> Storage:
+def limit_storage(file: ConfigFile) -> Storage:
+    """Where limits are counted; nothing is asked there yet. Raises BadSettings where the file names no such place."""
     store = file.settings.limits.store
     if store == "memory://":
         return MemoryStorage()

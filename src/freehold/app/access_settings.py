@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from freehold.app.section import Section
+from freehold.app.section import Section, matching
 from freehold.rules.budget import Scope
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[
+    str, matching("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name here is 1 to 64 letters, digits, dots, - and _, such as support-day")
+]
 
 
 def _limit_store(text: str) -> str:
@@ -43,11 +45,11 @@ class LimitSettings(Section):
     """Whose requests are counted together."""
     match: str = Field("each", min_length=1)
     """The one it is for; `each`: every one is counted apart."""
-    requests_per_minute: int | None = Field(None, ge=1)
+    requests_per_minute: int | None = Field(None, ge=1, le=1_000_000_000)
     """Requests in a minute."""
-    tokens_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1, le=1_000_000_000_000)
     """Tokens in a minute: the most a request may take before it, what it took after it."""
-    concurrent: int | None = Field(None, ge=1)
+    concurrent: int | None = Field(None, ge=1, le=1_000_000)
     """Requests at once, of each gateway process."""
 
     @model_validator(mode="after")

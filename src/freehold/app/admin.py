@@ -106,6 +106,9 @@ class Admin:
             {
                 "name": t.name, "kind": t.kind, "model": t.model, "clearance": t.clearance.name, "lab": t.lab,
                 "in_flight": states[t.name].in_flight, "concurrency": t.concurrency, "cooling_s": states[t.name].cooling_s,
+                "breaker": states[t.name].phase, "open_s": states[t.name].open_s, "failures": states[t.name].failures,
+                "probing": states[t.name].probing, "share": states[t.name].share, "asked_s": states[t.name].asked_s,
+                "quota_s": states[t.name].quota_s,
             }
             for t in policy.targets.values()
         ]  # fmt: skip

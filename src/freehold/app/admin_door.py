@@ -29,14 +29,17 @@ class AdminDoor:
 
     def begin(self, key: str) -> str | None:
         """A new session's cookie; None where the key opens nothing here."""
-        seen = digest(key)
-        if self._role_of(seen) is None:
+        if self.opens(key) is None:
             return None
         if len(self._sessions) >= _MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         cookie = secrets.token_urlsafe(32)
-        self._sessions[digest(cookie)] = seen
+        self._sessions[digest(cookie)] = digest(key)
         return cookie
+
+    def opens(self, key: str) -> Role | None:
+        """Of a key as it is shown; None: it opens nothing here."""
+        return self._role_of(digest(key))
 
     def role(self, request: Request) -> Role | None:
         """Of the key in the headers or behind the cookie; None: it opens nothing here."""

@@ -11,6 +11,7 @@ from freehold.app.settings import Settings
 from freehold.core.errors import BadSettings
 
 Location = tuple[int | str, ...]
+_BITS = 64  # of a whole number that a line still shows
 
 
 class ConfigFile:
@@ -26,7 +27,7 @@ class ConfigFile:
         except ValidationError as error:
             # A misspelt field is also a missing one: the misspelling is what to look at.
             found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-            problems = [self.place(e["loc"]) + _message(e["msg"]) for e in found]
+            problems = [self.place(e["loc"]) + _message(e["msg"], e["input"]) for e in found]
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise BadSettings(problems[0] + more) from None
 
@@ -102,9 +103,16 @@ def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, int] | None:
     return None
 
 
-def _message(pydantic_message: str) -> str:
-    """Pydantic's words, less its own prefix."""
-    return {
+def _message(pydantic_message: str, given: object) -> str:
+    """Pydantic's words, less its own prefix; a number that was refused is repeated, a text is not: it may be a secret."""
+    plain = {
         "Field required": "is missing",
         "Extra inputs are not permitted": "unknown field",
+        "List should have at least 1 item after validation, not 0": "is empty; give at least one",
+        "Dictionary should have at least 1 item after validation, not 0": "is empty; give at least one",
+        "String should have at least 1 character": "is empty",
+        "Unable to parse input string as an integer, exceeded maximum size": "Input should be a whole number, and not so large",
     }.get(pydantic_message, pydantic_message.removeprefix("Value error, "))
+    small = isinstance(given, float) or (type(given) is int and given.bit_length() < _BITS)
+    told = small and plain.startswith("Input should")
+    return f"{plain}, and it is {given}" if told else plain

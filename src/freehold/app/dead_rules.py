@@ -1,7 +1,7 @@
 """Rules of a valid configuration that do nothing: dead ones, which can never work, and unused ones, which nothing asks for yet.
 
-`freehold check` refuses the dead and warns of the unused. `freehold serve` does not look: to tighten a floor must never be
-delayed by a target that is thereby left standing in a list.
+`freehold check` refuses the dead and warns of the unused. `freehold serve` only says in its log which are dead: to tighten a
+floor must never be delayed by a target that is thereby left standing in a list.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 
 from freehold.app.config_file import ConfigFile, Location
+from freehold.app.floors import removed_at_floor
+from freehold.app.guards import content_path
 from freehold.app.ledgers import configured_ledger
 from freehold.app.probes import read_probes
+from freehold.app.unbounded import unbounded_targets
 from freehold.core.data import Handling, Party
-from freehold.core.decision import Removed
 from freehold.core.errors import BadSettings
 from freehold.core.request import Ask
 from freehold.core.target import Target, Workload
@@ -24,10 +26,11 @@ from freehold.serve.gateway.policy import Policy
 
 
 class DeadRules(msgspec.Struct, frozen=True):
-    """One line each, with file, line and field."""
+    """One line each, with file, line and field. `unbounded`: targets that turn requests away which set no bound themselves."""
 
     dead: tuple[str, ...]
     unused: tuple[str, ...]
+    unbounded: tuple[str, ...] = ()
 
     def refuse(self) -> None:
         """Raises BadSettings with the first dead rule, saying how many more there are."""
@@ -45,6 +48,7 @@ def dead_rules(file: ConfigFile, policy: Policy) -> DeadRules:
     return DeadRules(
         tuple(file.place(where) + message for where, message in dead),
         tuple(file.place(where) + message for where, message in unused),
+        tuple(file.place(where) + message for where, message in unbounded_targets(policy)),
     )
 
 
@@ -59,15 +63,24 @@ def _places(file: ConfigFile) -> _Found:
     if int(port) == int(admin_port) and int(port) and ({host, admin_host} & {"0.0.0.0", "::"} or host == admin_host):  # noqa: S104
         yield ("admin", "listen"), f"port {port} is the data port too; give one of them another"
     ledger = configured_ledger(file)
-    if isinstance(ledger, Path) and not ledger.parent.is_dir():
-        yield ("store",), f"the folder {ledger.parent} is not there; make it, or name one that is"
+    if isinstance(ledger, Path):
+        yield from _no_file(("store",), ledger)
+    if settings.content is not None:
+        yield from _no_file(("content", "path"), content_path(file, settings.content.path))
+
+
+def _no_file(where: Location, path: Path) -> _Found:
+    if not path.parent.is_dir():
+        yield where, f"the folder {path.parent} is not there; make it, or name one that is"
+    elif path.is_dir():
+        yield where, f"{path} is a folder; name a file in it"
 
 
 def _shadowed(policy: Policy) -> _Found:
     """A target that the workload's own floor removes from every request."""
     for name, workload in policy.workloads.items():
         for target in _targets(policy, workload):
-            if removed := _removed(policy, workload, target):
+            if removed := removed_at_floor(workload, target, policy.labels):
                 what = f"{target.name} may never serve it ({removed.constraint}: {removed.detail}); take it out of the list"
                 yield ("workloads", name, "targets"), what
 
@@ -77,7 +90,7 @@ def _spills(policy: Policy) -> _Found:
         if not workload.spill:
             continue
         targets = _targets(policy, workload)
-        if not any(t.rented and not _removed(policy, workload, t) for t in targets):
+        if not any(t.rented and not removed_at_floor(workload, t, policy.labels) for t in targets):
             yield ("workloads", name, "spill"), "no rented target may serve it, so that nothing can spill; say spill: false"
         elif all(t.rented for t in targets):
             yield ("workloads", name, "spill"), "it has no owned target that could be full; say spill: false"
@@ -139,13 +152,8 @@ def _targets(policy: Policy, workload: Workload) -> list[Target]:
     return [policy.targets[name] for name in workload.targets]
 
 
-def _removed(policy: Policy, workload: Workload, target: Target, *more: Party) -> Removed | None:
-    """What removes the target from every request of this workload (and party), whatever else it says."""
-    handling = settle([Party("workload", workload.handling), *more], policy.labels)
-    return removed_by(Ask(workload=workload.name, handling=handling, labels=policy.labels), target)
-
-
 def _why_shut(policy: Policy, workload: Workload, key: Key) -> str:
     """Why no target of the workload may serve this key; empty where one may."""
-    removed = [_removed(policy, workload, target, Party("key", key.handling)) for target in _targets(policy, workload)]
+    own = Party("key", key.handling)
+    removed = [removed_at_floor(workload, target, policy.labels, own) for target in _targets(policy, workload)]
     return ", ".join(f"{r.target} ({r.detail})" for r in removed if r) if all(removed) else ""

@@ -5,17 +5,22 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from freehold.app.config_file import ConfigFile
+from freehold.app.counting import Counts, Moment, counts
+from freehold.app.running import Running
 from freehold.core.data import Demands, Party
 from freehold.core.decision import Candidate, Load, Removed, TargetState
 from freehold.core.errors import BadSettings
+from freehold.rules.budget import Caller
 from freehold.rules.order import after_full
 from freehold.serve.access.keys import Key
 from freehold.serve.gateway.classify import classify
 from freehold.serve.gateway.deciding import decided
+from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.inspection import inspected
 from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.scope import scoped
 from freehold.wire import openai_chat
+from freehold.wire.openai_chat.surface import ChatSurface
 
 _QUEUED = Load(running=0, waiting=1)
 
@@ -29,12 +34,13 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole decision about one request, with every target at rest.
+    """The whole decision about one request, with targets as busy as `busy` says, and at rest where that is None: not known here.
 
     `findings`: how many values of each kind its content holds, never a value; `redacted`: rented targets would see placeholders.
     `parties` say what each demands, the fields after them what that makes together. `if_failed` are those tried after the first
     choice, `if_full` is the order while it is known to be full, `if_queued` who is left where it says so only when asked (both
-    None where it is rented: its limits are not known here). `refused`: nothing is left, and the caller reads this.
+    None where it is rented: its limits are not known here). `counts`: the limits and budgets that it would meet. `refused`:
+    nothing is left, and the caller reads this.
     """
 
     policy: str
@@ -57,33 +63,40 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     if_failed: tuple[Choice, ...]
     if_full: tuple[Choice, ...] | None
     if_queued: tuple[Choice, ...] | None
+    busy: Running | None
+    counts: Counts
     refused: str | None
 
 
-def explain(body: bytes, key: Key, headers: Mapping[str, str], policy: Policy) -> Explanation:
+def explain(body: bytes, key: Key, headers: Mapping[str, str], policy: Policy, moment: Moment) -> Explanation:
     """Raises what the gateway would answer with before it decides: BadRequest, NotFound, Forbidden, ContentBlocked."""
     request = openai_chat.read(body)
+    speech = Speech(request, ChatSurface())
     content = inspected(request, policy.inspector)
     workload, ask = classify(request, key, headers, policy, content)
     ask = scoped(ask, workload, key, policy.targets)
     content.refuse_blocked(workload.name)
 
-    at_rest = decided(request, ask, workload, policy, {})
-    tried = at_rest.candidates[: policy.bounds.attempts]
+    states = {} if moment.busy is None else moment.busy.states
+    decision = decided(speech, ask, policy, states)
+    tried = decision.candidates[: policy.bounds.attempts]
     if_full = if_queued = None
     if tried and not (first := tried[0].target).rented:
         full = TargetState(load=_QUEUED) if first.concurrency is None else TargetState(in_flight=first.concurrency)
-        if_full = _choices(decided(request, ask, workload, policy, {first.name: full}).candidates)
-        if_queued = _choices(after_full(first, tried[1:], spill=at_rest.spill))
+        if_full = _choices(decided(speech, ask, policy, {**states, first.name: full}).candidates)
+        if_queued = _choices(after_full(first, tried[1:], spill=decision.spill))
     handling = ask.handling
+    caller: Caller = {"key": key.name, "team": key.team, "user": key.user, "workload": workload.name}
     return Explanation(
         policy=policy.version, workload=workload.name, key=key.name, asked_model=request.model,
         findings=content.evidence(), redacted=content.shield(workload.name) is not None, parties=ask.parties,
         data_class=handling.data_class.name, labels=tuple(sorted(handling.labels)),
         regions=None if handling.regions is None else tuple(sorted(handling.regions)), demands=handling.demands,
         egress=tuple(sorted(ask.egress)), needs=tuple(sorted(ask.needs)), least_tokens=ask.least_tokens, spill=workload.spill,
-        choices=_choices(at_rest.candidates), removed=at_rest.removed, if_failed=_choices(tried[1:]), if_full=if_full,
-        if_queued=if_queued, refused=None if tried else f"no target may serve this request: {at_rest.why_not()}",
+        choices=_choices(decision.candidates), removed=decision.removed, if_failed=_choices(tried[1:]), if_full=if_full,
+        if_queued=if_queued, busy=moment.busy,
+        counts=counts(request, tried, caller, policy, moment),
+        refused=None if tried else f"no target may serve this request: {decision.why_not()}",
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from freehold.app.section import Class, Section
+from freehold.app.section import Class, Reference, Section, Sha256, is_host
 from freehold.core.data import DataClass
 
 _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
@@ -22,7 +22,7 @@ def _host(text: str) -> str:
 def _proxy(text: str) -> str:
     try:
         parts = urlsplit(text)
-        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port is not None
+        named = parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and bool(parts.port)
     except ValueError:
         named = False
     if not named or "@" in text or parts.path not in {"", "/"} or parts.query or parts.fragment:
@@ -32,7 +32,6 @@ def _proxy(text: str) -> str:
 
 MediaHost = Annotated[str, AfterValidator(_host)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
-Reference = Annotated[str, Field(pattern=r"^(env|file):.+")]
 
 
 class KeepContentSettings(Section):
@@ -51,7 +50,7 @@ class ReaderSettings(Section):
 
     name: str = Field(min_length=1)
     """Stands in the record."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
     """Of the key; `freehold keys new` prints both."""
     up_to: Class
     """The highest data class that may be read."""

@@ -1,15 +1,17 @@
 """From a valid file to the guards of content: the way to every target, where media may come from, what is kept and where."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from freehold.app.config_file import ConfigFile
 from freehold.app.credentials import read_secret
+from freehold.app.floors import floor_of, removed_at_floor
 from freehold.app.settings import TargetSettings
-from freehold.core.data import DataClass
+from freehold.core.data import DataClass, LabelRule
 from freehold.core.errors import BadSettings
+from freehold.core.target import Target, Workload
 from freehold.serve.gateway.policy import Keep
-from freehold.serve.providers import PROVIDERS
 from freehold.serve.stores.content import ContentStore
 from freehold.serve.stores.content_cipher import read_key
 from freehold.serve.transport.outbound import trust
@@ -18,15 +20,19 @@ from freehold.serve.transport.ways import Way, is_loopback, origin
 _DAY_S = 86_400.0
 
 
-def build_ways(file: ConfigFile) -> dict[str, Way]:
+def build_ways(
+    file: ConfigFile, targets: Mapping[str, Target], workloads: Mapping[str, Workload], labels: Mapping[str, LabelRule]
+) -> dict[str, Way]:
     """The way to every target, by origin. Raises BadSettings where data could be read, or led astray, on it."""
     ways: dict[str, Way] = {}
-    for name, spec in file.settings.targets.items():
-        url = spec.url or PROVIDERS[spec.provider or ""].url or ""
-        _refuse_open(file, name, spec, url)
+    for name, target in targets.items():
+        spec = file.settings.targets[name]
+        _refuse_open(file, target, _senders(target, workloads.values(), labels))
+        _refuse_useless(file, target, spec)
         way = Way(_certificates(file, name, spec), spec.proxy)
-        if ways.setdefault(origin(url), way) != way:
-            raise file.refuse(("targets", name), f"another target at {origin(url)} has another ca or proxy; give both the same")
+        if ways.setdefault(origin(target.url), way) != way:
+            wrong = f"another target at {origin(target.url)} has another ca or proxy; give both the same"
+            raise file.refuse(("targets", name), wrong)
     return ways
 
 
@@ -81,15 +87,33 @@ def master_key(file: ConfigFile, reference: str) -> bytes:
         raise file.refuse(place, str(error)) from None
 
 
-def _refuse_open(file: ConfigFile, name: str, spec: TargetSettings, url: str) -> None:
-    """Confidential data crosses no wire in the clear: not to a private address, and not to a proxy."""
-    parts = urlsplit(url)
+def _senders(target: Target, workloads: Iterable[Workload], labels: Mapping[str, LabelRule]) -> dict[str, DataClass]:
+    """The workloads whose data may reach it, each with the class that its data has at least."""
+    reaching = (w for w in workloads if target.name in w.targets and removed_at_floor(w, target, labels) is None)
+    return {workload.name: floor_of(workload, labels).handling.data_class for workload in reaching}
+
+
+def _refuse_open(file: ConfigFile, target: Target, senders: Mapping[str, DataClass]) -> None:
+    """Confidential data crosses no wire in the clear, not to a private address either. What may be sent is what a workload
+    sends at least, and whatever a key, a header or the content raises that to, up to the clearance."""
+    parts = urlsplit(target.url)
+    if parts.scheme == "https" or is_loopback(parts.hostname or "") or not senders or target.clearance < DataClass.confidential:
+        return
+    workload, floor = max(senders.items(), key=lambda sender: sender[1])
+    mend = "use https (with ca: for a certificate of your own), or loopback"
+    told = f"workload {workload!r} sends {floor.name} data there: {mend}"
+    if floor < DataClass.confidential:
+        told = (
+            f"workload {workload!r} sends {floor.name} data there, which a key, a header or its content may raise to "
+            f"{target.clearance.name}, for which the target is cleared: {mend}, or clear it for internal"
+        )
+    raise file.refuse(("targets", target.name, "url"), f"plain http to {parts.hostname}, and {told}")
+
+
+def _refuse_useless(file: ConfigFile, target: Target, spec: TargetSettings) -> None:
+    """A proxy could read what is not https, and certificates would guard nothing there."""
+    name, parts = target.name, urlsplit(target.url)
     tls, here = parts.scheme == "https", is_loopback(parts.hostname or "")
-    if "\\" in url:
-        raise file.refuse(("targets", name, "url"), "a backslash is read in more than one way; leave it out")
-    if not tls and not here and spec.clearance >= DataClass.confidential:
-        wrong = f"plain http to {parts.hostname}, and the target is cleared for {spec.clearance.name}: use https"
-        raise file.refuse(("targets", name, "url"), f"{wrong} (with ca: for a certificate of your own), or loopback")
     if spec.proxy is not None and (here or not tls):
         raise file.refuse(("targets", name, "proxy"), "a proxy is for https to another machine; it could read anything else")
     if spec.ca is not None and not tls:

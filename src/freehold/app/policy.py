@@ -30,6 +30,7 @@ from freehold.rules.handling import settle
 from freehold.serve.access.keys import Keyring
 from freehold.serve.engines import ENGINES
 from freehold.serve.gateway.policy import Bounds, Policy
+from freehold.serve.gateway.policy_record import facts_digest
 from freehold.serve.providers import PROVIDERS
 
 
@@ -51,11 +52,11 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
         except UnknownPrice as error:
             raise file.refuse(("targets", name), f"no price: {error}; give price: {{like: provider/model}} or numbers") from None
     return Policy(
-        version=file.version if probes.digest is None else f"{file.version}-{probes.digest}",
+        version=f"{file.version}-{facts_digest(targets.values())}",
         targets=targets, workloads=workloads, codecs={n: _codec(t) for n, t in targets.items()},
         engines={n: ENGINES[t.codec] for n, t in targets.items() if not t.rented},
         keys=Keyring(keys), bounds=Bounds(**settings.bounds.model_dump()), price=price,
-        ways=build_ways(file), media_hosts=media_lists(file), keep=kept_content(file),
+        ways=build_ways(file, targets, workloads, declared.labels), media_hosts=media_lists(file), keep=kept_content(file),
         labels=declared.labels, providers=declared.providers, inspector=build_inspector(file),
         budgets=configured_budgets(file), limits=configured_limits(file),
     )  # fmt: skip
@@ -139,7 +140,7 @@ def _workloads(file: ConfigFile, targets: Mapping[str, Target], declared: Declar
 
 
 def _codec(target: Target) -> Codec:
-    return PROVIDERS[target.codec].codec() if target.rented else ENGINES[target.codec]
+    return PROVIDERS[target.codec].codec() if target.rented else ENGINES[target.codec].codec
 
 
 def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[Target, date], PriceCard | None]:

@@ -3,7 +3,6 @@
 A finding counts for the target it was made at: once its server, address or model is another, it is no longer looked at.
 """
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -54,10 +53,9 @@ class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProbeRecord(msgspec.Struct, frozen=True):
-    """The file as read; `digest` names its bytes, None where there is none."""
+    """The file as read."""
 
     targets: Mapping[str, Probed]
-    digest: str | None
 
     def of(self, target: Target) -> Probed | None:
         """What was found at this target, if it is still the same."""
@@ -71,14 +69,14 @@ def read_probes(config: Path) -> ProbeRecord:
     try:
         body = path.read_bytes()
     except FileNotFoundError:
-        return ProbeRecord({}, None)
+        return ProbeRecord({})
     except OSError as error:
         raise BadSettings(f"cannot read {path}: {error.strerror}") from None
     try:
         probes = msgspec.json.decode(body, type=Probes)
     except ValueError as error:
         raise BadSettings(f"{path}: {error}; remove it, or have it written anew by 'freehold check --probe'") from None
-    return ProbeRecord(probes.targets, hashlib.sha256(body).hexdigest()[:6])
+    return ProbeRecord(probes.targets)
 
 
 def write_probes(config: Path, targets: Mapping[str, Probed]) -> Path:

@@ -78,7 +78,7 @@ async def _find_stream_usage(target: Target, codec: Codec, outbound: Outbound) -
     if status != 200:
         return _of_failure(status, body)
     try:
-        deltas = [codec.delta(event) for event in EventSplitter().feed(body)]
+        deltas = [codec.natives["openai_chat"].deltas().delta(event) for event in EventSplitter().feed(body)]
     except ValueError as error:
         return Finding("unclear", f"the stream cannot be read: {error}")
     came = any(delta.usage is not None for delta in deltas)
@@ -98,7 +98,7 @@ def _of_failure(status: int, body: bytes) -> Finding:
 async def _ask(target: Target, codec: Codec, outbound: Outbound, body: Body) -> tuple[int, bytes]:
     """Status and body; status 0 with the reason where no reply came."""
     request = openai_chat.read(msgspec.json.encode({"model": target.model, **body}))
-    return await _send(outbound, codec.encode(request, target))
+    return await _send(outbound, codec.natives["openai_chat"].encode(request, target))
 
 
 async def _send(outbound: Outbound, call: HttpCall) -> tuple[int, bytes]:

@@ -22,7 +22,7 @@ Result: TypeAlias = Literal["loaded", "refused"]
 
 _EVERY_S = 0.5  # a file counts as written once two looks in a row see the same: half of one may well be valid
 _FIXED: tuple[Location, ...] = (
-    ("listen",), ("store",), ("admin", "listen"), ("admin", "key_sha256"), ("content", "path"), ("content", "key"),
+    ("listen",), ("metrics",), ("store",), ("admin", "listen"), ("admin", "key_sha256"), ("content", "path"), ("content", "key"),
     ("content", "record_bytes"), ("signals", "webhook"),
     ("bounds", "body_bytes"), ("bounds", "connect_s"), ("limits", "store"),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from freehold.app.config_file import ConfigFile, Location
+from freehold.app.opinions import build_opinions
 from freehold.app.sensitivity_settings import SensitivitySettings
 from freehold.core.errors import BadSettings
 from freehold.rules.sensitivity.actions import Actions
@@ -34,7 +35,7 @@ def build_inspector(file: ConfigFile) -> Inspector | None:
         for name, spec in file.settings.workloads.items()
         if spec.sensitivity is not None
     }
-    return Inspector(Scanner(kinds), usual, by_workload)
+    return Inspector(Scanner(kinds), usual, by_workload, build_opinions(file))
 
 
 def _refuse_idle(file: ConfigFile, stated: SensitivitySettings) -> None:
@@ -42,6 +43,7 @@ def _refuse_idle(file: ConfigFile, stated: SensitivitySettings) -> None:
     places: dict[Location, Collection[str]] = {
         ("sensitivity", "labels"): stated.labels,
         ("sensitivity", "patterns"): stated.patterns,
+        ("sensitivity", "opinions"): stated.opinions,
     }
     places |= {("workloads", name, "sensitivity"): spec.sensitivity or {} for name, spec in file.settings.workloads.items()}
     for place, said in places.items():

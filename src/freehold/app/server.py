@@ -5,7 +5,7 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,28 +15,39 @@ import uvicorn
 
 from freehold.app.access import admission
 from freehold.app.admin import admin_app
+from freehold.app.admin_door import AdminDoor
 from freehold.app.config_file import ConfigFile
+from freehold.app.dead_rules import dead_rules
 from freehold.app.guards import open_content
+from freehold.app.health import configured_health
 from freehold.app.ledgers import configured_ledger
 from freehold.app.logs import tell_of_accident
+from freehold.app.metrics_door import MetricsDoor
 from freehold.app.policy import build_policy
 from freehold.app.reload import Reloader, file_watched
 from freehold.app.signals import Watcher, build_webhook, owned_slots, signals_watched
-from freehold.serve.gateway.handle import handle
+from freehold.core.conversation import Untranslatable
+from freehold.core.ports import Sink, Surface
+from freehold.core.target import Target
+from freehold.serve.gateway.exchange import Speech
+from freehold.serve.gateway.handle import Body, handle
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.keeping import Keeper, content_kept
 from freehold.serve.gateway.machine_hours import machines_on_record
 from freehold.serve.gateway.pages import model_list, one_model, readiness
+from freehold.serve.gateway.paid_probe import QUESTION, Question, watch_paid
 from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.policy_record import policies_on_record, put_on_record
 from freehold.serve.gateway.watch import watch_loads
 from freehold.serve.ledger.journal import Journal
 from freehold.serve.sinks.prometheus import PrometheusSink
+from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.opening import open_store
-from freehold.serve.stores.sqlite_machines import SqliteMachines
-from freehold.serve.stores.sqlite_policies import SqlitePolicies
+from freehold.serve.stores.policies import PolicyRecord
 from freehold.serve.transport.asgi import DataPlane, PageReply
 from freehold.serve.transport.outbound import AiohttpOutbound
+from freehold.serve.transport.strict import StrictHttp
+from freehold.wire.dialects import PATHS, SURFACES
 
 _DRAIN_S = 30
 _SETTLE_S = 5.0
@@ -61,8 +72,9 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
         admin_socket = stack.enter_context(_bind(file, ("admin", "listen"), settings.admin.listen))
         ledger = configured_ledger(file)
         store = stack.enter_context(contextlib.closing(open_store(ledger)))
-        policies = SqlitePolicies(ledger)
+        policies = PolicyRecord(ledger)
         put_on_record(policy, policies, time.time())
+        _tell_dead(file, policy)
         journal = stack.enter_context(contextlib.closing(Journal(store)))
         metrics = PrometheusSink()
         content = _content(file, stack, metrics)
@@ -74,24 +86,28 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
             outbound.follow(policy.ways)
             gateway = Gateway(policy, outbound, journal, (metrics,))
             gateway.admission, gateway.keeper = door, content
+            gateway.board.follow(configured_health(file))
             watcher = Watcher(ledger, settings.signals, owned_slots(settings))
             webhook = build_webhook(file, outbound, metrics)
+            admin = AdminDoor(gateway, admin_sha256)
             put = partial(_put, gateway, outbound, watcher)
             reloader = Reloader(file, policy.version, partial(_make, policies), put, metrics.count_reload)
             servers = (
-                (_server(_data_plane(gateway, metrics)), data_socket),
+                (_server(_data_plane(gateway, metrics, MetricsDoor(settings.metrics, settings.listen, admin))), data_socket),
                 (_server(admin_app(gateway, watcher, reloader, ledger, admin_sha256)), admin_socket),
             )
             _stop_on_signals([server for server, _ in servers])
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
             watch = asyncio.create_task(watch_loads(gateway))
+            probes = asyncio.create_task(watch_paid(gateway, _asking))
             on_ready()
             watch.add_done_callback(_tell_of_death)
-            recorded = machines_on_record(gateway, SqliteMachines(ledger))
+            recorded = machines_on_record(gateway, MachineRecord(ledger))
             seen = policies_on_record(gateway, policies)
             async with recorded, seen, signals_watched(watcher, metrics, webhook), content_kept(content), file_watched(reloader):
                 await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
             watch.cancel()
+            probes.cancel()
             await _settle_what_is_left([server for server, _ in servers])
 
 
@@ -104,17 +120,35 @@ def _content(file: ConfigFile, stack: contextlib.ExitStack, metrics: PrometheusS
     return Keeper(store, stated.record_bytes, metrics.count_content)
 
 
-def _make(policies: SqlitePolicies, file: ConfigFile) -> Policy:
+def _make(policies: PolicyRecord, file: ConfigFile) -> Policy:
     """The policy of a file that was read again, on record before it serves. Raises BadSettings."""
     policy = build_policy(file, datetime.now(UTC).date())
+    configured_health(file)
     put_on_record(policy, policies, time.time())
+    _tell_dead(file, policy)
     return policy
+
+
+def _asking(target: Target, policy: Policy) -> Question | None:
+    """A paid probe's question as the target understands it."""
+    surface = SURFACES["openai_chat"]
+    try:
+        return Speech(surface.read(QUESTION, {}), surface).towards(target, policy.codecs[target.name])
+    except Untranslatable:
+        return None
+
+
+def _tell_dead(file: ConfigFile, policy: Policy) -> None:
+    """Rules that can never work are served all the same, so that a floor can be raised at once; but not without a word."""
+    for line in dead_rules(file, policy).dead:
+        _log.warning("a rule can never work", rule=line)
 
 
 def _put(gateway: Gateway, outbound: AiohttpOutbound, watcher: Watcher, file: ConfigFile, policy: Policy) -> None:
     """From here on it serves."""
     outbound.follow(policy.ways)
     gateway.swap(policy)
+    gateway.board.follow(configured_health(file))
     watcher.follow(file.settings.signals, owned_slots(file.settings))
 
 
@@ -133,24 +167,25 @@ def _bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socke
 
 def _server(app: Any) -> _Server:
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        app, http=StrictHttp, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75, timeout_graceful_shutdown=_DRAIN_S, backlog=4096,
     )  # fmt: skip
     return _Server(config)
 
 
-def _data_plane(gateway: Gateway, metrics: PrometheusSink) -> DataPlane:
+def _data_plane(gateway: Gateway, metrics: PrometheusSink, metrics_door: MetricsDoor) -> DataPlane:
     def ready(path: str, headers: object) -> PageReply:
         ok, body = readiness(gateway)
         return PageReply(body, 200 if ok else 503)
 
-    def scrape(path: str, headers: object) -> PageReply:
+    def scrape(path: str, headers: Mapping[str, str]) -> PageReply:
+        metrics_door.refuse(headers)
         states = gateway.board.states(tuple(gateway.policy.targets))
         door = gateway.admission
         metrics.show_money(door.remaining(), door.overrun_nanousd(), door.limit_failures())
-        up = {name: state.cooling_s == 0 for name, state in states.items()}
-        return PageReply(metrics.render(gateway.in_flight, gateway.observer_failures, up), content_type=metrics.content_type)
+        metrics.show_targets(states)
+        return PageReply(metrics.render(gateway.in_flight, gateway.observer_failures), content_type=metrics.content_type)
 
     alive = PageReply(b'{"alive":true}')
     pages: dict[str, Any] = {
@@ -161,7 +196,11 @@ def _data_plane(gateway: Gateway, metrics: PrometheusSink) -> DataPlane:
         "/v1/models": lambda path, headers: PageReply(model_list(headers, gateway)),
         "/v1/models/": lambda path, headers: PageReply(one_model(path.removeprefix("/v1/models/"), headers, gateway)),
     }
-    return DataPlane(lambda headers, body, sink: handle(headers, body, sink, gateway), pages, gateway.policy.bounds.body_bytes)
+
+    async def serve(surface: Surface, headers: Mapping[str, str], body: Body, sink: Sink) -> None:
+        await handle(surface, headers, body, sink, gateway)
+
+    return DataPlane(serve, PATHS, pages, gateway.policy.bounds.body_bytes)
 
 
 async def _settle_what_is_left(servers: list[_Server]) -> None:

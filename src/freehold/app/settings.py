@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, model_validator
 from freehold.app.access_settings import BudgetSettings, LimitsSettings
 from freehold.app.guard_settings import ContentSettings, KeepContentSettings, MediaHost, ProxyUrl
 from freehold.app.handling_settings import DemandsSettings, LabelSettings
-from freehold.app.section import Class, Label, Lower, Regions, Section, known
+from freehold.app.health_settings import HealthSettings, TargetLimitsSettings
+from freehold.app.section import Class, Label, Lower, Reference, Regions, Section, Sha256, is_host, known, matching
 from freehold.app.sensitivity_settings import SensitivitySettings
 from freehold.core.capability import Capability
 from freehold.core.data import DataClass
@@ -22,7 +23,8 @@ from freehold.wire.egress import EGRESS_KINDS
 
 
 def _listen(text: str) -> str:
-    if not re.fullmatch(r"[^\s:]+:\d{1,5}", text) or int(text.rpartition(":")[2]) > 65535:
+    host, _, port = text.rpartition(":")
+    if not is_host(host) or ":" in host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
         raise ValueError("use host:port, such as 127.0.0.1:8400")
     return text
 
@@ -42,25 +44,29 @@ def _store(text: str) -> str:
 def _address(text: str) -> str:
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ValueError(_ADDRESS) from None
     if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in text):
         raise ValueError(_ADDRESS)
+    if "\\" in text:
+        raise ValueError("a backslash is read in more than one way; leave it out")
     if "@" in parts.netloc:
         raise ValueError("put no credentials into the URL; key: env:NAME or file:PATH says where they are")
     if "?" in text or "#" in text:
         raise ValueError("the API's paths are put behind the URL, so it ends without a query or fragment")
+    if not is_host(host) or port == 0:
+        raise ValueError(f"{parts.netloc!r} can be no machine's address; {_ADDRESS}")
     return text
 
 
 def _hook(text: str) -> str:
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ValueError("use a URL such as https://example.org/hook") from None
-    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in text):
+    if parts.scheme not in {"http", "https"} or not is_host(host) or port == 0 or any(c.isspace() for c in text):
         raise ValueError("use a URL such as https://example.org/hook")
     if parts.scheme == "http" and host not in {"127.0.0.1", "localhost", "::1"}:
         raise ValueError("use https; plain http is for loopback only")
@@ -71,7 +77,7 @@ def _hook(text: str) -> str:
 
 _ADDRESS = "use a URL such as http://10.0.0.5:8000"
 Listen = Annotated[str, AfterValidator(_listen)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MetricsRule: TypeAlias = Literal["loopback", "role", "open"]
 
 
 class TermsSettings(Section):
@@ -88,13 +94,13 @@ class PriceSettings(Section):
 
     like: str | None = None
     """`provider/model` whose catalogue price applies."""
-    input: Decimal | None = Field(None, ge=0)
+    input: Decimal | None = Field(None, ge=0, le=1_000_000)
     """Dollars per million input tokens."""
-    output: Decimal | None = Field(None, ge=0)
+    output: Decimal | None = Field(None, ge=0, le=1_000_000)
     """Dollars per million output tokens, reasoning included."""
-    cache_read: Decimal | None = Field(None, ge=0)
+    cache_read: Decimal | None = Field(None, ge=0, le=1_000_000)
     """Dollars per million input tokens read from a cache; unset: as input."""
-    cache_write: Decimal | None = Field(None, ge=0)
+    cache_write: Decimal | None = Field(None, ge=0, le=1_000_000)
     """Dollars per million input tokens written to a cache; unset: as input."""
     valid_from: str = "undated"
     """Since when the contract price holds."""
@@ -139,7 +145,7 @@ class TargetSettings(Section):
     """An HTTP proxy on the way to it; for https only. The environment's proxies are never used."""
     model: str = Field(min_length=1)
     """The exact model: a dated snapshot, or weights with their revision."""
-    key: str | None = Field(None, pattern=r"^(env|file):.+")
+    key: Reference | None = None
     """Its credential: `env:NAME` or `file:PATH`."""
     regions: Regions = Field([])
     """Where it may process data."""
@@ -155,16 +161,20 @@ class TargetSettings(Section):
     """Whether its model is one version for good; unset: a full date or a revision after @ in the model's name says so."""
     capabilities: dict[Capability, bool] = Field({})
     """What it honours and what not, by your word; before the probes' findings and the table of known servers."""
-    context_tokens: int | None = Field(None, ge=1)
+    context_tokens: int | None = Field(None, ge=1, le=1_000_000_000)
     """Tokens of prompt and answer together; a request that is longer for certain goes elsewhere."""
     egress: dict[Annotated[str, known("kind of egress", EGRESS_KINDS)], Class] = Field({})
     """Kinds of egress allowed there, each up to a data class."""
     media_hosts: list[MediaHost] = Field([])
     """Exact hosts from which it may fetch media over https, where egress allows remote_media; others are refused."""
-    max_output_tokens: int | None = Field(None, ge=1)
+    max_output_tokens: int | None = Field(None, ge=1, le=1_000_000_000)
     """It never answers more than so many tokens; bounds what a request may cost where its caller set no bound."""
-    concurrency: int | None = Field(None, ge=1)
+    concurrency: int | None = Field(None, ge=1, le=1_000_000)
     """Requests at once before it counts as full."""
+    limits: TargetLimitsSettings = TargetLimitsSettings()
+    """What its vendor lets you ask, so that requests are held or moved before they are turned away."""
+    health: HealthSettings = HealthSettings()
+    """When it counts as down, and how it comes back."""
     price: PriceSettings | None = None
     """Needed where the catalogue has none."""
     cost: HardwareSettings | None = None
@@ -231,6 +241,8 @@ class KeySettings(Section):
     """It opens the admin API, and no model: `viewer` reads, `operator` may change the running state, `admin` everything."""
     expires: datetime | None = None
     """It opens nothing from then on; in UTC unless it says otherwise."""
+    replays: bool = False
+    """Its requests may say which time they stand for (`x-freehold-stands-for`), as a replayed trace does; the plan goes by it."""
 
 
 class AdminSettings(Section):
@@ -241,23 +253,31 @@ class AdminSettings(Section):
 
 
 class BoundsSettings(Section):
-    body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    body_bytes: int = Field(32 * 1024 * 1024, ge=1024, le=1024**3)
     """Largest request."""
-    reply_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    reply_bytes: int = Field(32 * 1024 * 1024, ge=1024, le=1024**3)
     """Largest whole answer; also what a stream may hold back."""
-    in_flight: int = Field(4096, ge=1)
+    in_flight: int = Field(4096, ge=1, le=1_000_000)
     """Requests at once; beyond it 503."""
     attempts: int = Field(4, ge=1, le=16)
     """Targets tried for one request."""
-    connect_s: float = Field(5.0, gt=0)
+    connect_s: float = Field(5.0, gt=0, le=86_400)
     """Seconds to connect to a target."""
-    first_token_s: float = Field(60.0, gt=0)
-    """Seconds a stream may take to its first token."""
-    idle_s: float = Field(60.0, gt=0)
+    hold_s: float = Field(2.0, ge=0, le=86_400)
+    """Seconds a request may wait for the first target to come back, where all that may serve it are held."""
+    headers_s: float = Field(60.0, gt=0, le=86_400)
+    """Seconds a target may take to begin a stream's reply at all."""
+    first_token_s: float = Field(60.0, gt=0, le=86_400)
+    """Seconds from then to its first token."""
+    idle_s: float = Field(60.0, gt=0, le=86_400)
     """Seconds between two chunks of a stream."""
-    whole_s: float = Field(300.0, gt=0)
+    slow_s: float = Field(120.0, gt=0, le=86_400)
+    """Seconds of waiting within which a stream has to bring `slow_events` events with content."""
+    slow_events: int = Field(3, ge=0, le=1_000_000)
+    """As many as that: a stream that drips slower than this is ended."""
+    whole_s: float = Field(300.0, gt=0, le=86_400)
     """Seconds one target may take for a whole answer without streaming."""
-    total_s: float = Field(900.0, gt=0)
+    total_s: float = Field(900.0, gt=0, le=86_400)
     """Seconds for everything, all attempts included."""
 
 
@@ -266,9 +286,9 @@ class WebhookSettings(Section):
 
     url: Annotated[str, AfterValidator(_hook)]
     """Takes a POST; https unless it is on loopback. Redirects are not followed."""
-    key: str = Field(pattern=r"^(env|file):.+")
+    key: Reference
     """The secret that signs, as `env:NAME` or `file:PATH`; text, or `whsec_` and base64."""
-    source: str = Field("freehold", pattern=r"^[A-Za-z0-9._~:/-]+$")
+    source: Annotated[str, matching("[A-Za-z0-9._~:/-]+", "use letters, digits and . _ ~ : / - in it")] = "freehold"
     """The name of this gateway in its events."""
 
 
@@ -316,6 +336,8 @@ class Settings(Section):
     """Of this format."""
     listen: Listen = "127.0.0.1:8400"
     """The data port: `/v1`, health and metrics."""
+    metrics: MetricsRule = "loopback"
+    """Who reads `/metrics` there. `role`: the admin key or a role; `loopback`: anyone by a loopback address; `open`: anyone."""
     store: Annotated[str, AfterValidator(_store)] = "sqlite:///freehold.db"
     """The ledger: `sqlite:///FILE` beside this one, `postgresql://user@host/database`, or `postgresql+env:NAME` with that URL."""
     admin: AdminSettings = AdminSettings()

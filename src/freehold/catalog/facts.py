@@ -28,6 +28,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     mem_bw_gb_s: float
     tdp_w: float
     interconnect_gb_s_per_dir: float
+    pcie_gb_s_per_dir: float = 32.0
     gpus_per_node: int
     source: str
 
@@ -61,7 +62,10 @@ class GpuOffer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Shape of one open-weight model. Parameters in billions, counted from the shape; `active_b` per token (MoE)."""
+    """Shape of one open-weight model. Parameters in billions, counted from the shape; `active_b` per token (MoE).
+
+    `window_layers` of the layers attend to the last `window_tokens` only (attention_windows.csv).
+    """
 
     model: str
     layers: int
@@ -76,7 +80,21 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     active_b: float = msgspec.field(name="active_b_computed")
     kv_bytes_per_token_bf16: int
     max_context: int
+    vocab: int
+    tied_embeddings: bool = False
+    dense_layers: int | None = None
+    kv_lora_rank: int | None = None
+    qk_rope_head_dim: int | None = None
+    v_head_dim: int | None = None
+    window_tokens: int | None = None
+    window_layers: int = 0
     source: str
+
+
+class _Window(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    window_tokens: int
+    window_layers: int
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -149,10 +167,21 @@ class Facts:
 def load_facts() -> Facts:
     """Read the tables shipped with the package. Call once and keep the result."""
     known = msgspec.convert(yaml.safe_load(_text("names.yaml")), _Known)
-    return Facts(_rows("gpus.csv", Gpu), _rows("gpu_prices.csv", GpuOffer), _rows("models.csv", ModelFacts), known)
+    return Facts(_rows("gpus.csv", Gpu), _rows("gpu_prices.csv", GpuOffer), _models(), known)
 
 
-_Row = TypeVar("_Row", Gpu, GpuOffer, ModelFacts)
+def _models() -> list[ModelFacts]:
+    windows = {w.model: w for w in _rows("attention_windows.csv", _Window)}
+    models = _rows("models.csv", ModelFacts)
+    return [
+        msgspec.structs.replace(m, window_tokens=w.window_tokens, window_layers=w.window_layers)
+        if (w := windows.get(m.model)) is not None
+        else m
+        for m in models
+    ]
+
+
+_Row = TypeVar("_Row", Gpu, GpuOffer, ModelFacts, _Window)
 
 
 def _rows(file: str, kind: type[_Row]) -> list[_Row]:

@@ -110,6 +110,10 @@ class StepReader(Protocol):
 class Native(Protocol):
     """One dialect towards a target, for a request that came in the same one: its bytes go on untouched, only counted."""
 
+    def takes(self, request: Request) -> bool:
+        """Whether the target honours this request as it came; else it is to be said to it in another dialect, or not at all."""
+        ...
+
     def encode(self, request: Request, target: Target) -> HttpCall:
         """The call that asks this target for this request, usage always asked for."""
         ...
@@ -117,6 +121,14 @@ class Native(Protocol):
     def decode(self, body: bytes) -> Reply:
         """Read a whole answer. Raises ValueError on a body that is none, though the status said 200."""
         ...
+
+    def deltas(self) -> "StreamCount":
+        """What counts one stream."""
+        ...
+
+
+class StreamCount(Protocol):
+    """The events of one stream, as far as routing and metering need them."""
 
     def delta(self, event: bytes) -> Delta:
         """Read one complete SSE event. Raises ValueError on malformed data."""

@@ -23,7 +23,8 @@ class Piece(NamedTuple):
 
 
 class Unscannable(NamedTuple):
-    """A part whose content cannot be read as text: `image`, `audio`, `video`, `file` or `data` (a long data: URL)."""
+    """A part whose content cannot be read as text: `image`, `audio`, `video`, `file`, `data` (a long data: URL) or `tokens`
+    (a prompt that the caller has already cut into token ids)."""
 
     place: str
     kind: str
@@ -40,6 +41,7 @@ _STRUCTURE = frozenset(
     " description strict refusal reasoning reasoning_content image_url url detail input_audio data format file file_id file_data"
     " filename source media_type cache_control input thinking signature items enum".split()
 )
+_TOKENS = frozenset({"prompt", "input"})  # fields that take token ids in place of text
 _MEDIA_TYPES = {
     "image": "image", "image_url": "image", "input_image": "image",
     "audio": "audio", "audio_url": "audio", "input_audio": "audio",
@@ -112,6 +114,9 @@ def _walk(name: str, root: Any) -> Iterator[Piece | Unscannable]:
                 yield Unscannable(place, kind)
             places.extend([(f"{place}.{inner}", inner, item, kind) for inner, item in reversed(value)])
         elif isinstance(value, list):
+            if name in _TOKENS and any(type(item) is int for item in value):
+                yield Unscannable(place, "tokens")
+                value = [item for item in value if type(item) is not int or abs(item) >= _SHORTEST_NUMBER]
             places.extend([(f"{place}[{at}]", "", value[at], inside) for at in range(len(value) - 1, -1, -1)])
         elif isinstance(value, int) and abs(value) >= _SHORTEST_NUMBER:
             yield Piece(place, str(value))

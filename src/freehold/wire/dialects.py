@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 from freehold.core.ports import Surface
 from freehold.core.request import Dialect
+from freehold.wire.anthropic_messages import CountTokensSurface, MessagesSurface
 from freehold.wire.openai_chat.surface import ChatSurface
+from freehold.wire.openai_completions.surface import CompletionsSurface
+from freehold.wire.openai_embeddings.surface import EmbeddingsSurface
 
-PATHS: Mapping[str, Surface] = {"/v1/chat/completions": ChatSurface()}
+PATHS: Mapping[str, Surface] = {
+    "/v1/chat/completions": ChatSurface(),
+    "/v1/completions": CompletionsSurface(),
+    "/v1/embeddings": EmbeddingsSurface(),
+    "/v1/messages": MessagesSurface(),
+    "/v1/messages/count_tokens": CountTokensSurface(),
+}
 SURFACES: Mapping[Dialect, Surface] = {surface.dialect: surface for surface in PATHS.values()}

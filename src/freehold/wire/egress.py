@@ -7,26 +7,81 @@ sent: messages are rebuilt from what was read, so that no second key hides behin
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
+from freehold.core.request import Dialect
+
 EGRESS_KINDS = frozenset({"store", "chain", "files", "remote_media", "server_tools", "remote_url", "unknown_field"})
 
-_HARMLESS = frozenset(
-    "model messages max_completion_tokens max_tokens n stop seed temperature top_p top_k min_p typical_p tools tool_choice"
-    " functions function_call parallel_tool_calls response_format logprobs top_logprobs logit_bias reasoning_effort verbosity"
-    " modalities prediction service_tier metadata user safety_identifier prompt_cache_key stream stream_options"
-    " frequency_penalty presence_penalty repetition_penalty audio provider guided_json guided_regex guided_choice ignore_eos"
-    " min_tokens stop_token_ids chat_template_kwargs cache_prompt grammar json_schema reasoning thinking".split()
+
+class Part(msgspec.Struct, frozen=True):
+    """What is known of one type of content part: keys that hold prose, ids or arguments, which lead nowhere, and those that hold
+    a part or a list of parts again. A part with any other key is judged in whole."""
+
+    free: frozenset[str]
+    inner: frozenset[str] = frozenset()
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one dialect's bodies: `fields` at the top that lead nowhere, `chains` to kept data, `tools` that the
+    provider runs, `elsewhere` naming another place; a message's fields, content beside the messages, its parts, local tools."""
+
+    fields: frozenset[str]
+    chains: frozenset[str]
+    tools: frozenset[str]
+    elsewhere: frozenset[str] = frozenset()
+    message: frozenset[str]
+    contents: frozenset[str] = frozenset()
+    parts: Mapping[str, Part]
+    local_tools: re.Pattern[str]
+
+
+_TEXT_PART = Part(frozenset("type text refusal cache_control".split()))
+CHAT = Table(
+    fields=frozenset(
+        "model messages max_completion_tokens max_tokens n stop seed temperature top_p top_k min_p typical_p tools tool_choice"
+        " functions function_call parallel_tool_calls response_format logprobs top_logprobs logit_bias reasoning_effort verbosity"
+        " modalities prediction service_tier metadata user safety_identifier prompt_cache_key stream stream_options"
+        " frequency_penalty presence_penalty repetition_penalty audio provider guided_json guided_regex guided_choice ignore_eos"
+        " min_tokens stop_token_ids chat_template_kwargs cache_prompt grammar json_schema reasoning thinking".split()
+    ),
+    chains=frozenset("previous_response_id conversation background cached_content".split()),
+    tools=frozenset("web_search_options plugins mcp_servers enable_search search_options search_parameters".split()),
+    elsewhere=frozenset("models route kv_transfer_params".split()),
+    message=frozenset("role content name tool_calls tool_call_id refusal function_call reasoning_content reasoning".split()),
+    parts={"text": _TEXT_PART, "refusal": _TEXT_PART},
+    local_tools=re.compile("function|custom"),
 )
-_CHAIN = frozenset("previous_response_id conversation background cached_content".split())
-_TOOLS = frozenset("web_search_options plugins mcp_servers enable_search search_options search_parameters".split())
-_ELSEWHERE = frozenset("models route kv_transfer_params".split())
-_LOCAL_TOOLS = frozenset({"function", "custom"})
-_MESSAGE_FIELDS = frozenset("role content name tool_calls tool_call_id refusal function_call reasoning_content reasoning".split())
-_TEXT_PART_FIELDS = frozenset("type text refusal cache_control".split())
+MESSAGES = Table(
+    fields=frozenset(
+        "model messages max_tokens system stop_sequences stream temperature top_p top_k thinking output_config output_format"
+        " tools tool_choice metadata service_tier speed cache_control context_management provider".split()
+    ),
+    chains=frozenset("container diagnostics".split()),
+    tools=frozenset({"mcp_servers"}),
+    message=frozenset({"role", "content"}),
+    contents=frozenset({"system"}),
+    parts={
+        # A document's source is judged as a part too: text in it is prose, all else is looked into.
+        "text": Part(frozenset("type text citations cache_control data media_type".split())),
+        "content": Part(frozenset({"type"}), frozenset({"content"})),
+        "thinking": Part(frozenset("type thinking signature".split())),
+        "redacted_thinking": Part(frozenset("type data".split())),
+        "tool_use": Part(frozenset("type id name input caller toolset_name cache_control".split())),
+        "tool_result": Part(frozenset("type tool_use_id is_error toolset_name cache_control".split()), frozenset({"content"})),
+        "search_result": Part(frozenset("type source title citations cache_control".split()), frozenset({"content"})),
+        "document": Part(frozenset("type title context citations cache_control".split()), frozenset({"source"})),
+    },
+    # Tools with a dated name that the caller runs itself; every other dated one runs at the provider.
+    local_tools=re.compile(r"function|custom|(?:bash|text_editor|computer|memory)_[0-9]{8}"),
+)
+TABLES: Mapping[Dialect, Table] = {
+    "openai_chat": CHAT, "openai_completions": CHAT, "openai_responses": CHAT, "openai_embeddings": CHAT,
+    "anthropic_messages": MESSAGES, "anthropic_count_tokens": MESSAGES,
+}  # fmt: skip
 _MEDIA = frozenset("image_url video_url audio_url file_url images videos image".split())
 _FILES = frozenset("file_id file_ids".split())
 _MAX_UNKNOWN_BYTES = 256 * 1024
@@ -36,76 +91,100 @@ _PLAIN_HTTPS = re.compile(r"https://([a-z0-9.-]+)(?:[/?#][!-\[\]-~]*)?", re.IGNO
 Fields: TypeAlias = dict[str, msgspec.Raw]
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 
 
-def judge(fields: Fields, parts: set[str]) -> frozenset[str]:
-    """The kinds of egress a chat request asks for; `fields["messages"]` is rebuilt in place from what was judged.
+def judge(fields: Fields, parts: set[str], table: Table = CHAT) -> frozenset[str]:
+    """The kinds of egress a request asks for; `fields["messages"]` is rebuilt in place from what was judged.
 
     Types and keys of the content parts that are no plain text are added to `parts`.
     Raises ValueError (msgspec's errors are such) on content in a shape that no dialect has.
     """
     kinds: set[str] = set()
+    for name in fields.keys() & table.contents:
+        led: set[str] = set()
+        fields[name] = _judged(fields[name], table, led, parts)
+        if led:
+            raise ValueError(f"{name} holds what leads elsewhere; nothing but text stands there")
     if "messages" in fields:
-        fields["messages"] = _judge_messages(fields["messages"], kinds, parts)
-    for name in fields.keys() - _HARMLESS:
-        _judge_field(name, fields[name], kinds)
+        fields["messages"] = _judge_messages(fields["messages"], table, kinds, parts)
+    for name in fields.keys() - table.fields:
+        _judge_field(name, fields[name], table, kinds)
     if "tools" in fields:
         tools = _tools.decode(fields["tools"])
-        kinds.update({"server_tools"} if any(_kind(tool) not in _LOCAL_TOOLS for tool in tools or ()) else ())
+        theirs = any(not table.local_tools.fullmatch(_kind(tool)) for tool in tools or ())
+        kinds.update({"server_tools"} if theirs else ())
         fields["tools"] = _raw(tools)
     return frozenset(kinds)
 
 
-def media_hosts(fields: Fields) -> frozenset[str]:
+def media_hosts(fields: Fields, table: Table = CHAT) -> frozenset[str]:
     """The hosts that the `remote_media` of a judged request leads to, in lower case.
 
     "" stands for whatever is not plainly https, a host and no port; it is never empty where `judge` found remote media.
     """
     values: list[dict[str, Any]] = []
     for message in _objects.decode(fields.get("messages", b"[]")):
-        values.append({name: _any.decode(message[name]) for name in message.keys() - _MESSAGE_FIELDS})
-        content = message.get("content", msgspec.Raw(b"null"))
-        if memoryview(content)[0] == ord("["):
-            values += ({n: _any.decode(v) for n, v in part.items()} for part in _objects.decode(content) if not _is_plain(part))
+        values.append({name: _any.decode(message[name]) for name in message.keys() - table.message})
+        _judge_content(message.get("content", msgspec.Raw(b"null")), table, values, set())
     texts = (text for value in values for kind, text in _of_value(value) if kind == "remote_media")
     return frozenset(found[1].lower() if (found := _PLAIN_HTTPS.fullmatch(text)) else "" for text in texts)
 
 
-def _judge_messages(raw: msgspec.Raw, kinds: set[str], parts: set[str]) -> msgspec.Raw:
+def _judge_messages(raw: msgspec.Raw, table: Table, kinds: set[str], parts: set[str]) -> msgspec.Raw:
     messages = _objects.decode(raw)
     for message in messages:
-        for name in message.keys() - _MESSAGE_FIELDS:
+        for name in message.keys() - table.message:
             value = _any.decode(message[name])
             if name == "audio" and value is not None:
                 kinds.add("chain")
             kinds.update(kind for kind, _ in _of_value({name: value}))
             message[name] = _raw(value)
         if "content" in message:
-            message["content"] = _judge_content(message["content"], kinds, parts)
+            message["content"] = _judged(message["content"], table, kinds, parts)
     return _raw(messages)
 
 
-def _judge_content(raw: msgspec.Raw, kinds: set[str], seen: set[str]) -> msgspec.Raw:
-    """Text stays the bytes it was; a list is rebuilt part by part."""
+def _judged(raw: msgspec.Raw, table: Table, kinds: set[str], seen: set[str]) -> msgspec.Raw:
+    """The content as it is sent, its kinds added to `kinds`."""
+    values: list[dict[str, Any]] = []
+    judged = _judge_content(raw, table, values, seen)
+    kinds.update(kind for value in values for kind, _ in _of_value(value))
+    return judged
+
+
+def _judge_content(raw: msgspec.Raw, table: Table, values: list[dict[str, Any]], seen: set[str]) -> msgspec.Raw:
+    """Text stays the bytes it was; a list is rebuilt part by part. What may lead elsewhere is added to `values`."""
     first = memoryview(raw)[0]
     if first in b'"n':
         return raw
     if first != ord("["):
         raise ValueError("content is neither text nor a list of parts")
-    parts: list[Any] = []
-    for part in _objects.decode(raw):
-        if _is_plain(part):
-            parts.append(part)
-        else:
-            whole = {name: _any.decode(value) for name, value in part.items()}
-            kinds.update(kind for kind, _ in _of_value(whole))
-            seen.update([*whole, kind] if isinstance(kind := whole.get("type"), str) else whole)
-            parts.append(whole)
-    return _raw(parts)
+    return _raw([_judge_part(part, table, values, seen) for part in _objects.decode(raw)])
 
 
-def _judge_field(name: str, raw: msgspec.Raw, kinds: set[str]) -> None:
+def _judge_part(part: Fields, table: Table, values: list[dict[str, Any]], seen: set[str]) -> dict[str, Any]:
+    kind = _kind(part)
+    known = table.parts.get(kind)
+    if known is not None and part.keys() <= known.free:
+        return part
+    if known is not None and part.keys() <= known.free | known.inner:
+        seen.add(kind)
+        return {name: _judge_inner(raw, table, values, seen) if name in known.inner else raw for name, raw in part.items()}
+    whole = {name: _any.decode(value) for name, value in part.items()}
+    values.append(whole)
+    seen.update([*whole, kind] if "type" in whole else whole)
+    return whole
+
+
+def _judge_inner(raw: msgspec.Raw, table: Table, values: list[dict[str, Any]], seen: set[str]) -> msgspec.Raw:
+    if memoryview(raw)[0] == ord("{"):
+        return _raw(_judge_part(_fields.decode(raw), table, values, seen))
+    return _judge_content(raw, table, values, seen)
+
+
+def _judge_field(name: str, raw: msgspec.Raw, table: Table, kinds: set[str]) -> None:
     if len(memoryview(raw)) > _MAX_UNKNOWN_BYTES:
         raise ValueError(f"{name} is not a field known here and exceeds {_MAX_UNKNOWN_BYTES} bytes")
     value = _any.decode(raw)
@@ -116,11 +195,11 @@ def _judge_field(name: str, raw: msgspec.Raw, kinds: set[str]) -> None:
     elif name == "prompt_cache_options":
         lasting = isinstance(value, dict) and value.get("ttl") not in (None, "5m", "1h")
         kinds.update({"store"} if lasting else ())
-    elif name in _CHAIN:
+    elif name in table.chains:
         kinds.update({"chain"} if value else ())
-    elif name in _TOOLS:
+    elif name in table.tools:
         kinds.update({"server_tools"} if value not in (None, False) else ())
-    elif name in _ELSEWHERE:
+    elif name in table.elsewhere:
         kinds.update({"remote_url"} if value else ())
     elif value is not None:
         kinds.add("unknown_field")
@@ -153,10 +232,6 @@ def _names_another_place(text: str) -> bool:
     scheme, colon, rest = start.partition(":")
     named = bool(colon) and scheme.isascii() and scheme.replace("+", "").replace("-", "").replace(".", "").isalnum()
     return start.startswith("//") or (named and (rest.startswith("/") or scheme in {"http", "https", "file", "ftp", "s3", "gs"}))
-
-
-def _is_plain(part: dict[str, msgspec.Raw]) -> bool:
-    return _kind(part) in {"text", "refusal"} and part.keys() <= _TEXT_PART_FIELDS
 
 
 def _kind(thing: dict[str, msgspec.Raw]) -> str:

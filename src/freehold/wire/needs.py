@@ -1,4 +1,4 @@
-"""What a chat request asks of a model server beyond plain text.
+"""What a request asks of a model server beyond plain text.
 
 How long it is, is known only from below: a token may be long, so nothing is concluded from a typical one.
 """
@@ -14,6 +14,7 @@ from freehold.wire.egress import Fields
 # Far more than a token of prose, code or escaped script has; only long runs of blanks pack as many bytes into one.
 _MOST_TOKEN_BYTES = 32
 _IMAGES = frozenset({"image_url", "image", "input_image", "image_file", "images"})
+_SEEN = frozenset({"image", "base64", "url", "file"})  # an image block, and the sources of a document that is no text
 _SOUNDS = frozenset({"input_audio", "audio", "audio_url"})
 
 
@@ -21,6 +22,11 @@ class _Format(msgspec.Struct):
     type: str | None = None
 
 
+class _Output(msgspec.Struct):
+    format: _Format | None = None
+
+
+_output = msgspec.json.Decoder(_Output | None)
 _format, _words = msgspec.json.Decoder(_Format | None), msgspec.json.Decoder(list[str] | None)
 _any = msgspec.json.Decoder()
 
@@ -47,6 +53,20 @@ def needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
         needs.add("vision")
     if parts & _SOUNDS or "audio" in (_words.decode(fields.get("modalities", b"null")) or ()):
         needs.add("audio")
+    return frozenset(needs)
+
+
+def messages_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
+    """The same of an Anthropic Messages request. A PDF is seen page by page, so it needs vision as an image does."""
+    needs: set[Capability] = set()
+    if _given(fields, "tools"):
+        needs.add("tools")
+    config = _output.decode(fields.get("output_config", b"null"))
+    for form in (config and config.format, _format.decode(fields.get("output_format", b"null"))):
+        if form is not None:
+            needs.add("json_schema")
+    if parts & _SEEN:
+        needs.add("vision")
     return frozenset(needs)
 
 

@@ -39,6 +39,29 @@ def test_a_label_that_was_not_found_asks_for_nothing() -> None:
     assert actions.demand(found) == Demand(DataClass.restricted, raised=frozenset({"phi"}))
 
 
+def test_where_not_every_place_is_known_redaction_is_not_enough() -> None:
+    actions = Actions.read({"pii": "redact", "pci": "block", "secret": "note"})
+    known = FINDINGS.with_unplaced({"pii": DataClass.confidential, "phi": DataClass.restricted, "secret": DataClass.restricted})
+    demand = actions.demand(known)
+    assert demand == Demand(
+        DataClass.restricted,
+        raised=frozenset({"pii", "phi"}),
+        blocked=frozenset({"pci"}),
+        redacted=frozenset({"pii"}),
+    )
+
+
+def test_what_an_opinion_might_have_said_raises_whatever_is_not_only_noted_and_blocks_nothing() -> None:
+    feared = Findings(feared={"pii": DataClass.confidential, "pci": DataClass.restricted, "secret": DataClass.restricted})
+    assert Actions.read({"pii": "redact", "pci": "block", "secret": "note"}).demand(feared) == Demand(
+        DataClass.restricted, raised=frozenset({"pii", "pci"})
+    )
+    assert Actions.read({"pii": "raise restricted", "pci": "note", "secret": "note"}).demand(feared) == Demand(
+        DataClass.restricted, raised=frozenset({"pii"})
+    )
+    assert Actions.note_all().demand(feared) == Demand()
+
+
 def test_noting_all_demands_nothing() -> None:
     assert Actions.note_all().demand(FINDINGS) == Demand()
 

@@ -139,9 +139,41 @@ def test_counting_stops_at_a_thousand_a_kind() -> None:
     assert found("jo@x.com " * 1500) == {"email": 1000}
 
 
+@pytest.mark.parametrize(
+    ("near_miss", "kind", "label"),
+    [
+        ("DE89 ", "iban", "pci"),
+        ("000-12-3456 ", "us_ssn", "pii"),
+        ("10.1.2.3 ", "ip_address", "pii"),
+        ("1 ", "payment_card", "pci"),
+    ],
+)
+def test_a_text_made_of_near_misses_is_given_up_and_counts_as_found(near_miss: str, kind: str, label: Any) -> None:
+    findings = scanner().scan([Piece("", near_miss * (60_000 // len(near_miss)) + " 4012 8888 8888 1881")])
+    assert findings.unscannable[kind] == 1
+    assert findings.labels[label] >= findings.unplaced[label] > DataClass.public
+    assert findings.data_class >= findings.labels[label]
+
+
+def test_what_comes_after_the_kind_that_was_given_up_was_not_read_either() -> None:
+    """The card ranks before the address: the end of the effort is the end of the scan, and all that may still be there counts."""
+    findings = scanner().scan([Piece("", "DE89 " * 12_000 + "jo@x.com")])
+    assert findings.unscannable == {"iban": 1, "email": 1}
+    assert findings.labels == {"pci": DataClass.restricted, "pii": DataClass.confidential}
+
+
+def test_a_long_text_full_of_values_and_one_of_ordinary_tables_are_read_whole() -> None:
+    values = "SSN 078-05-1121, card 4012 8888 8888 1881, jo@x.com\n" * 800
+    table = "".join(f"2024-05-{day % 28 + 1:02},10.0.{day % 250}.7,{day * 7919 % 10**8:08},{day}.50\n" for day in range(1500))
+    findings = scanner().scan([Piece("", values + table)])
+    assert findings.unscannable == {}
+    assert findings.counts == {"us_ssn": 800, "payment_card": 800, "email": 800}
+
+
 @given(st.text(max_size=200))
 def test_any_text_can_be_scanned(text: str) -> None:
-    spans = scanner().spans(text.encode(errors="replace"))
+    spans, unread = scanner().read(text.encode(errors="replace"))
+    assert not unread
     assert all(one.end <= other.start for one, other in pairwise(spans))
 
 

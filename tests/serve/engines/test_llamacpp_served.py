@@ -207,7 +207,7 @@ async def test_our_codec_meters_it_over_pooled_connections(url: str) -> None:
         whole = await answer(session, stream=False)
     usages = [codec.decode(whole).usage]
     for events in streams:
-        deltas = [codec.delta(event + b"\n\n") for event in events.split(b"\n\n") if event]
+        deltas = [codec.deltas().delta(event + b"\n\n") for event in events.split(b"\n\n") if event]
         assert deltas[-1].done
         usages.append(next((delta.usage for delta in deltas if delta.usage), None))
     assert {usage and (usage.input_tokens, usage.output_tokens, usage.source) for usage in usages} == {(37, 10, "engine")}

@@ -12,9 +12,12 @@ from cyclopts import App, Parameter
 from rich.table import Table
 
 from freehold.app import config_file
+from freehold.app.access import limit_storage
 from freehold.app.cli.output import emit_json, notes, out
+from freehold.app.config_file import ConfigFile
 from freehold.app.credentials import read_secret
 from freehold.app.dead_rules import dead_rules
+from freehold.app.guards import master_key
 from freehold.app.policy import build_policy
 from freehold.app.probes import Probed, read_probes, write_probes
 from freehold.app.probing import probe_targets
@@ -60,9 +63,8 @@ def check(
     rules.refuse()
     if probe:
         return _probe(config, policy, target, paid=paid, json=json)
-    if (webhook := file.settings.signals.webhook) is not None:
-        read_secret(file, ("signals", "webhook", "key"), webhook.key)
-    warnings = [*rules.unused, *load_facts().stale(today)]
+    _refuse_unreadable(file)
+    warnings = [*rules.unused, *rules.unbounded, *load_facts().stale(today)]
     prices = {name: policy.price(place, today) for name, place in policy.targets.items()}
     if json:
         emit_json({"policy": policy.version, "targets": list(policy.targets), "workloads": list(policy.workloads),
@@ -84,6 +86,16 @@ def check(
         notes.print(f"[yellow]{warning}[/yellow]")
     notes.print(f"{config}: good; policy {policy.version}, {len(policy.workloads)} workloads")
     return 0
+
+
+def _refuse_unreadable(file: ConfigFile) -> None:
+    """What only serving opens: the webhook's secret, the content store's key, the place where limits are counted."""
+    settings = file.settings
+    if settings.signals.webhook is not None:
+        read_secret(file, ("signals", "webhook", "key"), settings.signals.webhook.key)
+    if settings.content is not None:
+        master_key(file, settings.content.key)
+    limit_storage(file)
 
 
 def _probe(config: Path, policy: Policy, wanted: tuple[str, ...], *, paid: bool, json: bool) -> int:

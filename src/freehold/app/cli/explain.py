@@ -9,12 +9,15 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from freehold.app import config_file
+from freehold.app.cli.counted_words import counted_words
+from freehold.app.cli.moment_flags import Known
 from freehold.app.cli.output import emit_json, out
 from freehold.app.explaining import Choice, Explanation, explain, key_named
 from freehold.app.policy import build_policy
 from freehold.core.data import Demands, Handling
 from freehold.core.errors import BadSettings, FreeholdError
 
+_NOTHING_MORE = Known()
 app = App(name="explain", help="Say in words where a request may go, where not, and why.")
 
 
@@ -27,9 +30,12 @@ def explained(  # noqa: PLR0913  a command's options are its data table
     workload: str | None = None,
     key: str | None = None,
     header: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    known: Known = _NOTHING_MORE,
     json: bool = False,
 ) -> int:
     """Exit 0 when a target may serve it, 1 when it would be refused, 2 when there is nothing to explain.
+
+    Limits are counted by the running gateway, so that what is left of them is not said here.
 
     Parameters
     ----------
@@ -53,8 +59,9 @@ def explained(  # noqa: PLR0913  a command's options are its data table
     policy = build_policy(file, datetime.now(UTC).date())
     sender = key_named(file, policy, key)
     body = _body(request)
+    moment, unread = known.moment(file, policy)
     try:
-        said = explain(body, sender, headers, policy)
+        said = explain(body, sender, headers, policy, moment)
     except BadSettings:
         raise
     except FreeholdError as error:
@@ -67,7 +74,9 @@ def explained(  # noqa: PLR0913  a command's options are its data table
         emit_json(said)
     else:
         _tell(said)
-    return 1 if said.refused else 0
+        for line in counted_words(said, unread):
+            _say(line)
+    return 1 if said.refused or said.counts.refused else 0
 
 
 def _header(text: str) -> tuple[str, str]:

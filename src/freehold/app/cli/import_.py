@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from freehold.app.cli.import_litellm import litellm
 from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.imports.importing import FileReport, ImportOptions, LogImport
@@ -19,9 +20,10 @@ from freehold.core.errors import BadSettings
 from freehold.plan.logs.columns import parse_map
 from freehold.serve.stores.imported import ImportStore
 from freehold.serve.stores.place import LedgerPlace
-from freehold.serve.stores.sqlite_reader import SqliteReader
+from freehold.serve.stores.reader import LedgerReader
 
-app = App(name="import", help="Import logs, usage exports, bills and traces into the ledger.")
+app = App(name="import", help="Import logs, usage exports, bills and traces into the ledger; or another gateway's configuration.")
+app.command(litellm)
 
 
 @Parameter(name="*")
@@ -145,7 +147,7 @@ def _tell(reports: list[FileReport], ledger: LedgerPlace) -> None:
         if report.overlaps:
             others = ", ".join(report.overlaps)
             note(f"{report.file}: same workload and time as {others}; if it is the same use, it counts twice")
-    for bucketed in SqliteReader(ledger).bucketed_workloads():
+    for bucketed in LedgerReader(ledger).bucketed_workloads():
         note(f"{bucketed.workload}: {bucketed.doubt()}")
     if any(report.added for report in reports):
         note(f"Next: freehold plan --ledger {ledger}")

@@ -42,6 +42,8 @@ class Wished:
     "The highest data class it may send."
     role: Role | None = None
     "It opens the admin API, and no model: viewer reads, operator may change the running state, admin everything."
+    replays: Annotated[bool, Parameter(negative="")] = False
+    "Its requests may say which time they stand for, as freehold replay does."
     expires: str | None = None
     "A day or time (UTC unless it says otherwise), or so long from now: 12h, 90d."
 
@@ -73,13 +75,18 @@ class Kept:
 def grants_of(wished: Wished, file: ConfigFile | None) -> Grants:
     """What the key is granted. Raises BadSettings at a name that the configuration, where there is one, does not have."""
     workloads, targets, models = (_names(text) for text in (wished.workloads, wished.targets, wished.models))
-    if wished.role is not None and (workloads or targets or models or wished.classes):
-        raise BadSettings(f"--role is {wished.role}: such a key opens no model; leave workloads, targets, models and classes out")
+    if wished.role is not None and (workloads or targets or models or wished.classes or wished.replays):
+        raise BadSettings(
+            f"--role is {wished.role}: such a key opens no model; leave workloads, targets, models, classes and replays out"
+        )
     if file is not None:
         _check("--workloads", workloads, file.settings.workloads)
         _check("--targets", targets, file.settings.targets)
     classes = None if wished.classes is None else wished.classes.name
-    return Grants(team=wished.team, user=wished.user, workloads=workloads, targets=targets, models=models, classes=classes)
+    return Grants(
+        team=wished.team, user=wished.user, workloads=workloads, targets=targets, models=models, classes=classes,
+        replays=wished.replays,
+    )  # fmt: skip
 
 
 def expiry(text: str | None, now: float) -> float | None:

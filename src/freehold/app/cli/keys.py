@@ -154,7 +154,8 @@ def _reach(role: str | None, grants: Grants) -> str:
         return f"the admin API as {role}"
     scopes = {"workloads": grants.workloads, "targets": grants.targets, "models": grants.models}
     parts = [f"{what} {', '.join(names) or 'none'}" for what, names in scopes.items() if names is not None]
-    return "; ".join(parts + ([f"up to {grants.classes}"] if grants.classes else [])) or "everything"
+    parts += [f"up to {grants.classes}"] if grants.classes else []
+    return ("; ".join(parts) or "everything") + (", and replays traces" if grants.replays else "")
 
 
 def _moment(unix_s: float) -> str:

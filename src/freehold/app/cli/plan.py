@@ -28,8 +28,8 @@ from freehold.plan.document import Plan
 from freehold.plan.owning.terms import PlanTerms
 from freehold.plan.plan import make_plan
 from freehold.plan.quote import Known, Quotes, plan_from_requests
-from freehold.serve.stores.sqlite_reader import SqliteReader
-from freehold.serve.stores.sqlite_use import Use, uses
+from freehold.serve.stores.reader import LedgerReader
+from freehold.serve.stores.use import Use, uses
 
 app = App(name="plan", help="What to own and what to rent, in dollars a month.")
 
@@ -125,8 +125,8 @@ def _plan_requests(request: _Request, config: Path | None, quotes: Quotes) -> Pl
     if asked.ask:
         bound = all(seen.traffic(choice_of(name).clearance).sensitive.any() for name, seen in requests.items())
         operator = ask_missing(operator, sys.stdin, notes, bound=bound)
-    bucketed = SqliteReader(given.ledger).bucketed_workloads() if given.ledger else []
-    doubts = SqliteReader(given.ledger).doubts(bucketed) if given.ledger else {}
+    bucketed = LedgerReader(given.ledger).bucketed_workloads() if given.ledger else []
+    doubts = LedgerReader(given.ledger).doubts(bucketed) if given.ledger else {}
 
     def known_of(name: str) -> Known:
         return Known(
@@ -142,7 +142,7 @@ def _plan_requests(request: _Request, config: Path | None, quotes: Quotes) -> Pl
 
 def _requests(given: Given) -> Mapping[str, Requests]:
     if given.ledger is not None:
-        return SqliteReader(given.ledger).columns(_day(given.since, "since"), _day(given.until, "until"))
+        return LedgerReader(given.ledger).columns(_day(given.since, "since"), _day(given.until, "until"))
     assert given.trace is not None
     name = given.workload or given.trace.name.split(".")[0]
     rows = (TrafficRow(r.at, name, "public", r.input_tokens, 0, r.output_tokens) for r in open_trace(given.trace))

@@ -1,8 +1,10 @@
 """`freehold serve`: the gateway, until it is told to stop."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import uvloop
 from cyclopts import App, Parameter
 
@@ -13,6 +15,7 @@ from freehold.app.logs import configure_logs
 from freehold.serve.access.keys import digest, new_key
 
 app = App(name="serve", help="Run the gateway until SIGTERM or Ctrl-C.")
+_log = structlog.get_logger("freehold.serve")
 
 
 @app.default
@@ -24,14 +27,20 @@ def serve(*, config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yam
     config
         The configuration file.
     json
-        Log as JSON lines.
+        Log as JSON lines on a terminal too; elsewhere that is how it logs.
     """
-    configure_logs(as_json=json)
+    as_json = json or not sys.stderr.isatty()
+    configure_logs(as_json=as_json)
     file = config_file.load(config)
     admin, ledger = file.settings.admin, configured_ledger(file)
     bootstrap = None if admin.key_sha256 else new_key()
 
     def ready() -> None:
+        if as_json:
+            _log.info("serving", url=f"http://{file.settings.listen}/v1", dashboard=f"http://{admin.listen}/", ledger=str(ledger))
+            if bootstrap:
+                _log.warning("no admin.key_sha256 is set; this key opens the admin plane for this run", admin_key=bootstrap)
+            return
         notes.print(f"Freehold serves http://{file.settings.listen}/v1", soft_wrap=True)
         notes.print(f"Dashboard http://{admin.listen}/  ledger {ledger}", soft_wrap=True)
         if bootstrap:

@@ -57,13 +57,17 @@ class Actions:
         return cls(by_label)
 
     def demand(self, findings: Findings) -> Demand:
-        """What these findings ask for. Redacted labels raise nothing: their values do not leave."""
-        raised = {label: self[label].to or own for label, own in findings.labels.items() if self[label].deed == "raise"}
+        """What these findings ask for. Redacted labels raise nothing: their values do not leave. Where not every value's place is
+        known there is nothing to redact, and they raise; so does all that an opinion which is missing might have said."""
+        found = findings.labels
+        raised = {label: self[label].to or own for label, own in found.items() if self[label].deed == "raise"}
+        hidden = {label: own for label, own in findings.unplaced.items() if self[label].deed == "redact"}
+        feared = {label: self[label].to or own for label, own in findings.feared.items() if self[label].deed != "note"}
         return Demand(
-            data_class=max(raised.values(), default=DataClass.public),
-            raised=frozenset(raised),
-            blocked=frozenset(label for label in findings.labels if self[label].deed == "block"),
-            redacted=frozenset(label for label in findings.labels if self[label].deed == "redact"),
+            data_class=max((*raised.values(), *hidden.values(), *feared.values()), default=DataClass.public),
+            raised=frozenset((*raised, *hidden, *feared)),
+            blocked=frozenset(label for label in found if self[label].deed == "block"),
+            redacted=frozenset(label for label in found if self[label].deed == "redact"),
         )
 
 

@@ -2,8 +2,7 @@
 
 import ipaddress
 
-from freehold.rules.sensitivity.digits import is_one_digit
-from freehold.rules.sensitivity.people import digits_of
+from freehold.rules.sensitivity.digits import digits_of, is_one_digit
 
 # E.164 country codes of one and two digits; the others have three. ITU-T list of assigned codes.
 _CODES_1 = frozenset("17")
@@ -14,6 +13,13 @@ _CODES_2 = frozenset(
 _CODES_3 = frozenset("21 22 23 24 25 26 29 35 37 38 42 50 59 67 68 69 85 87 88 96 97 99".split())
 _FILE_ENDINGS = frozenset(
     "png jpg jpeg gif svg webp css js ts py go rs md txt json yaml yml html xml zip gz log local internal invalid".split()
+)
+# Most addresses that are nobody's, told apart without the full registry, which takes several times as long.
+_NOBODYS = (
+    *("0.", "10.", "127.", "169.254.", "192.0.2.", "192.168.", "198.18.", "198.19.", "198.51.100.", "203.0.113.", "255."),
+    *(f"172.{second}." for second in range(16, 32)),
+    *(f"100.{second}." for second in range(64, 128)),
+    *(f"{first}." for first in range(224, 240)),
 )
 
 
@@ -49,8 +55,10 @@ def email(value: str) -> bool:
 
 def public_ip(value: str) -> bool:
     """A global unicast address; documentation, private, loopback and multicast ranges are nobody's."""
+    if value.startswith(_NOBODYS):
+        return False
     try:
-        address = ipaddress.ip_address(value)
+        address = _address(value)
     except ValueError:
         return False
     return address.is_global and not address.is_multicast
@@ -59,9 +67,14 @@ def public_ip(value: str) -> bool:
 def private_ip(value: str) -> bool:
     """An address inside somebody's own network: RFC 1918 and unique local."""
     try:
-        address = ipaddress.ip_address(value)
+        address = _address(value)
     except ValueError:
         return False
     return address.is_private and not (
         address.is_loopback or address.is_unspecified or address.is_link_local or address.is_reserved
     )
+
+
+def _address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Raises ValueError on what is no address."""
+    return ipaddress.IPv6Address(value) if ":" in value else ipaddress.IPv4Address(value)

@@ -1,4 +1,6 @@
-"""Check digits that several kinds of number share. Every function takes digits only and says whether they fit."""
+"""The digits of a value, and check digits that several kinds of number share: what takes digits says whether they fit."""
+
+import operator
 
 _D5 = (
     (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 0, 6, 7, 8, 9, 5), (2, 3, 4, 0, 1, 7, 8, 9, 5, 6),
@@ -6,13 +8,20 @@ _D5 = (
     (6, 5, 9, 8, 7, 1, 0, 4, 3, 2), (7, 6, 5, 9, 8, 2, 1, 0, 4, 3), (8, 7, 6, 5, 9, 3, 2, 1, 0, 4),
     (9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
 )  # fmt: skip
+_NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
+_DOUBLED = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[code - 48] if 48 <= code <= 57 else 0 for code in range(256))
 _TURN = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+
+
+def digits_of(value: str) -> str:
+    """The value's digits alone, 0 to 9."""
+    return value if value.isdigit() and value.isascii() else value.encode().translate(None, _NOT_DIGITS).decode()
 
 
 def luhn(digits: str) -> bool:
     """ISO/IEC 7812-1, annex B."""
-    total = sum(int(digit) for digit in digits[-1::-2])
-    return (total + sum((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[int(digit)] for digit in digits[-2::-2])) % 10 == 0
+    codes = digits.encode()[::-1]
+    return (sum(codes[::2]) - 48 * len(codes[::2]) + sum(codes[1::2].translate(_DOUBLED))) % 10 == 0
 
 
 def verhoeff(digits: str) -> bool:
@@ -36,12 +45,12 @@ def mod_11_10(digits: str) -> bool:
 
 def weighted(digits: str, weights: tuple[int, ...]) -> int:
     """The sum of each digit times its weight; as many as there are weights."""
-    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=False))
+    return sum(map(operator.mul, map(int, digits), weights))
 
 
 def is_one_digit(digits: str) -> bool:
     """Whether the number repeats one digit, as fillers do."""
-    return len(set(digits)) == 1
+    return digits != "" and digits == digits[0] * len(digits)
 
 
 def is_date(year: int, month: int, day: int) -> bool:

@@ -2,8 +2,7 @@
 
 import re
 
-from freehold.rules.sensitivity.digits import is_date, is_one_digit, luhn, weighted
-from freehold.rules.sensitivity.people import digits_of
+from freehold.rules.sensitivity.digits import digits_of, is_date, is_one_digit, luhn, weighted
 
 _NUMBERS = re.compile(r"\d+")
 

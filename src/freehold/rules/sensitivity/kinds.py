@@ -5,12 +5,12 @@ from importlib import resources
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-import re2
 import yaml
 
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
 from freehold.rules.sensitivity.checks import CHECKS
+from freehold.rules.sensitivity.expression import Expression
 
 Label: TypeAlias = Literal["pii", "phi", "pci", "secret"]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
@@ -73,17 +73,6 @@ def with_own(shipped: Iterable[Kind], own: Iterable[Kind]) -> tuple[Kind, ...]:
     return (*named.values(), *kept)
 
 
-def compiled(pattern: str, where: str) -> Any:
-    """The pattern as RE2 reads it. Raises BadSettings with `where` and RE2's own words."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        problem = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
-        raise BadSettings(f"{where}: {pattern!r} is not an RE2 expression: {problem}") from None
-
-
 def _read(entry: Mapping[str, Any], where: str) -> Kind:
     try:
         kind = msgspec.convert(entry, Kind)
@@ -96,11 +85,11 @@ def _read(entry: Mapping[str, Any], where: str) -> Kind:
     if bool(kind.near) != bool(kind.context):
         raise BadSettings(f"{where}: near and context need each other: patterns that count near the context's words")
     for pattern in (*kind.patterns, *kind.near):
-        expression = compiled(pattern, where)
+        expression = Expression(pattern, where)
         if expression.groups > 1:
             raise BadSettings(
                 f"{where}: {pattern!r} has {expression.groups} groups; one marks the value, write (?:...) for the others"
             )
-        if expression.search(b"") is not None:
+        if expression.occurs(b"", 0, 0):
             raise BadSettings(f"{where}: {pattern!r} matches nothing at all; make it ask for at least one character")
     return kind

@@ -1,13 +1,15 @@
 """Compiled kinds: one RE2 set over everything that must occur for a kind to be there, and the single patterns of each."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import re2
 
 from freehold.core.errors import BadSettings
 from freehold.rules.sensitivity.checks import CHECKS
-from freehold.rules.sensitivity.kinds import Kind, compiled
+from freehold.rules.sensitivity.effort import Effort
+from freehold.rules.sensitivity.expression import Expression
+from freehold.rules.sensitivity.kinds import Kind
 
 _AFTER_BYTES = 40
 _BEFORE_BYTES = 24
@@ -49,63 +51,73 @@ class Matcher:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self.patterns = [(one, min(one.groups, 1)) for one in (compiled(pattern, kind.name) for pattern in kind.patterns)]
-        self.near = [(one, min(one.groups, 1)) for one in (compiled(pattern, kind.name) for pattern in kind.near)]
+        self.patterns = [Expression(pattern, kind.name) for pattern in kind.patterns]
+        self.near = [Expression(pattern, kind.name) for pattern in kind.near]
         several = "|".join(f"(?:{pattern})" for pattern in kind.near) if len(kind.near) > 1 else None
-        self._any_near = compiled(several, kind.name) if several else None
-        self._context = compiled(words(kind.context), kind.name) if kind.context else None
-        self._unless = compiled(f"{words(kind.unless)}[^A-Za-z0-9]{{0,4}}$", kind.name) if kind.unless else None
+        self._any_near = Expression(several, kind.name) if several else None
+        self._context = Expression(words(kind.context), kind.name) if kind.context else None
+        self._unless = Expression(f"{words(kind.unless)}[^A-Za-z0-9]{{0,4}}$", kind.name) if kind.unless else None
         self._check: Callable[[str], bool] | None = CHECKS[kind.check] if kind.check else None
 
-    def spans(self, data: bytes, hit: Hit) -> Iterator[Span]:
-        """Values in the data: of the patterns that hit, and where a context word did, of those that need one."""
-        for pattern, group in (self.patterns[at] for at in hit.patterns):
-            yield from self._found(pattern, group, data, None)
+    def spans(self, data: bytes, hit: Hit, effort: Effort) -> Iterator[Span]:
+        """Values in the data: of the patterns that hit, and where a context word did, of those that need one.
+
+        Each near-miss takes one of the effort's; where none is left the rest of the data is not read.
+        """
+        for at in hit.patterns:
+            yield from self._found(self.patterns[at], data, None, effort)
         if hit.context:
             for window in self._windows(data):
                 end_of_search = min(len(data), window.last + _LONGEST_NEAR)
-                if self._any_near is None or self._any_near.search(data, window.first, end_of_search) is not None:
-                    for pattern, group in self.near:
-                        yield from self._found(pattern, group, data, window)
+                if self._any_near is None or self._any_near.occurs(data, window.first, end_of_search):
+                    for pattern in self.near:
+                        yield from self._found(pattern, data, window, effort)
 
     def _windows(self, data: bytes) -> list[Window]:
         """The stretches around context words, without overlap; after many words, all the rest is one."""
         windows: list[Window] = []
-        for seen, match in enumerate(self._context.finditer(data) if self._context is not None else ()):
-            start, end = match.span()
-            first, last = max(0, start - _AFTER_BYTES - _LONGEST_NEAR), min(len(data), end + self.kind.window)
+        size, reach, at, seen = len(data), self.kind.window, 0, 0
+        while self._context is not None and (match := self._context.find(data, at, size)) is not None:
+            start, end, *_ = match
+            first, last = max(0, start - _AFTER_BYTES - _LONGEST_NEAR), min(size, end + reach)
             if seen == _MANY_WORDS:
                 first = windows.pop().first if first <= windows[-1].last else first
-                return [*windows, Window(first, len(data), None)]
+                return [*windows, Window(first, size, None)]
             if windows and first <= windows[-1].last:
                 before = windows.pop()
                 windows.append(Window(before.first, last, [*(before.words or ()), (start, end)]))
             else:
                 windows.append(Window(first, last, [(start, end)]))
+            at, seen = end, seen + 1
         return windows
 
-    def _found(self, pattern: Any, group: int, data: bytes, window: Window | None) -> Iterator[Span]:
+    def _found(self, pattern: Expression, data: bytes, window: Window | None, effort: Effort) -> Iterator[Span]:
         """A match that fails its check hides no other: the search goes on one character after its start, a few times."""
         at, last = (window.first, window.last) if window else (0, len(data))
         end_of_search = min(len(data), last + _LONGEST_NEAR)
         failed, failed_end = 0, 0
-        while (match := pattern.search(data, at, end_of_search)) is not None and match.start() <= last:
-            start, end = self._checked(pattern, data, *match.span(group))
+        while effort.left > 0 and (match := pattern.find(data, at, end_of_search)) is not None and match[0] <= last:
+            begin, finish, start, end = match
+            start, end = self._checked(pattern, data, start, end, effort)
             if start < end and (window is None or self._in_context(data, start, end, window)):
                 yield Span(start, end, self.kind)
                 at = max(end, at + 1)
                 continue
-            failed, failed_end = (failed + 1, failed_end) if match.start() < failed_end else (1, match.end())
-            at = match.start() + 1 if failed < _RETRIES else max(failed_end, at + 1)
+            effort.left -= 1
+            failed, failed_end = (failed + 1, failed_end) if begin < failed_end else (1, finish)
+            at = begin + 1 if failed < _RETRIES else max(failed_end, at + 1)
 
-    def _checked(self, pattern: Any, data: bytes, start: int, end: int) -> tuple[int, int]:
+    def _checked(self, pattern: Expression, data: bytes, start: int, end: int, effort: Effort) -> tuple[int, int]:
         """The match, or what is left of it without its last words, where that is a value; an empty span where none is."""
-        for _ in range(_WORDS_TOO_MANY + 1):
+        if self._holds(data, start, end):
+            return start, end
+        for _ in range(_WORDS_TOO_MANY):
+            end = data.rfind(b" ", start, end)
+            if end < 0 or not pattern.is_whole(data[start:end]):
+                break
             if self._holds(data, start, end):
                 return start, end
-            end = data.rfind(b" ", start, end)
-            if end < 0 or pattern.fullmatch(data[start:end]) is None:
-                break
+            effort.left -= 1
         return start, start
 
     def without(self, data: bytes, span: Span, taken: Span) -> Span | None:
@@ -114,7 +126,7 @@ class Matcher:
         value = data[start:end].strip()
         start += data[start:end].find(value)
         end = start + len(value)
-        whole = any(pattern.fullmatch(value) is not None for pattern, _ in (*self.patterns, *self.near)) if value else False
+        whole = any(pattern.is_whole(value) for pattern in (*self.patterns, *self.near)) if value else False
         return Span(start, end, span.kind) if whole and self._holds(data, start, end) else None
 
     def _holds(self, data: bytes, start: int, end: int) -> bool:
@@ -123,7 +135,8 @@ class Matcher:
             return False
         if self._check is not None and not self._check(data[start:end].decode(errors="replace")):
             return False
-        return self._unless is None or self._unless.search(data[max(0, start - _BEFORE_BYTES) : start]) is None
+        before = data[max(0, start - _BEFORE_BYTES) : start]
+        return self._unless is None or not self._unless.occurs(before, 0, len(before))
 
     def _in_context(self, data: bytes, start: int, end: int, window: Window) -> bool:
         """Whether a context word stands near; the value itself does not count as one."""
@@ -131,7 +144,7 @@ class Matcher:
         if window.words is not None:
             return any(0 <= start - after <= reach or 0 <= before - end <= _AFTER_BYTES for before, after in window.words)
         around = (data[max(0, start - reach) : start], data[end : end + _AFTER_BYTES])
-        return self._context is not None and any(self._context.search(side) is not None for side in around)
+        return self._context is not None and any(self._context.occurs(side, 0, len(side)) for side in around)
 
 
 class Prefilter:

@@ -1,7 +1,6 @@
 """Payment cards and bank accounts: issuer ranges, Luhn, ISO 13616."""
 
-from freehold.rules.sensitivity.digits import is_one_digit, luhn
-from freehold.rules.sensitivity.people import digits_of
+from freehold.rules.sensitivity.digits import digits_of, is_one_digit, luhn
 
 # First and last prefix, and the lengths issued under them.
 _ISSUERS = (
@@ -16,6 +15,7 @@ _ISSUERS = (
     ("6304", "6304", (12, 13, 14, 15, 16, 17, 18, 19)), ("6759", "6763", (12, 13, 14, 15, 16, 17, 18, 19)),
     ("60", "60", (16,)), ("2200", "2204", (16,)), ("9792", "9792", (16,)),  # RuPay, Mir, Troy
 )  # fmt: skip
+_BY_FIRST = {first: tuple(issuer for issuer in _ISSUERS if issuer[0][0] <= first <= issuer[1][0]) for first in "0123456789"}
 _IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29, "BY": 28,
     "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
@@ -26,13 +26,15 @@ _IBAN_LENGTHS = {
     "SC": 31, "SD": 18, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "SO": 23, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26,
     "UA": 29, "VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }  # fmt: skip
+_AS_NUMBERS = {ord(letter): str(number) for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10)}
 
 
 def payment_card(value: str) -> bool:
     """An issuer's prefix with one of its lengths, and Luhn."""
     digits = digits_of(value)
-    issued = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
-    return issued and not is_one_digit(digits) and luhn(digits)
+    issuers = _BY_FIRST.get(digits[:1], ()) if luhn(digits) else ()
+    issued = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in issuers)
+    return issued and not is_one_digit(digits)
 
 
 def iban(value: str) -> bool:
@@ -40,4 +42,4 @@ def iban(value: str) -> bool:
     code = value.replace(" ", "").replace("-", "").upper()
     if _IBAN_LENGTHS.get(code[:2]) != len(code):
         return False
-    return int("".join(str(int(character, 36)) for character in code[4:] + code[:4])) % 97 == 1
+    return int((code[4:] + code[:4]).translate(_AS_NUMBERS)) % 97 == 1

@@ -2,9 +2,8 @@
 
 import re
 
-from freehold.rules.sensitivity.digits import is_date, is_one_digit, luhn, mod_11_10, verhoeff, weighted
+from freehold.rules.sensitivity.digits import digits_of, is_date, is_one_digit, luhn, mod_11_10, verhoeff, weighted
 
-_NOT_DIGITS = re.compile(r"[^0-9]")
 _NOT_LETTERS_OR_DIGITS = re.compile(r"[^0-9A-Z]")
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _ODD = dict(zip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
@@ -15,11 +14,6 @@ _CURP_LETTERS = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
 _NRIC_LETTERS = {"S": "JZIHGFEDCBA", "T": "JZIHGFEDCBA", "F": "XWUTRQPNMLK", "G": "XWUTRQPNMLK", "M": "XWUTRQPNJLK"}
 _NRIC_OFFSET = {"S": 0, "T": 4, "F": 0, "G": 4, "M": 3}
 _NINO_NEVER = frozenset("BG GB KN NK NT TN ZZ".split())
-
-
-def digits_of(value: str) -> str:
-    """The value's digits alone."""
-    return _NOT_DIGITS.sub("", value)
 
 
 def us_ssn(value: str) -> bool:

@@ -33,7 +33,7 @@ class Redactor:
     def redact(self, fields: Fields) -> Fields:
         """The fields with placeholders for values. Text in the request that looks like a placeholder keeps its name to itself.
 
-        Raises ValueError where the fields cannot be read.
+        Raises ValueError where the fields cannot be read, or not whole.
         """
         pieces = [piece for piece in texts(fields) if isinstance(piece, Piece)]
         read = [Folded(piece.text) for piece in pieces]
@@ -56,7 +56,10 @@ class Redactor:
             borders.append((len(data), len(data) + len(one.data)))
             data += one.data + after(piece).encode()
         at = 0
-        for span in self._scanner.spans(bytes(data)):
+        spans, unread = self._scanner.read(bytes(data))
+        if hidden := [kind.name for kind in unread if kind.label in self._labels]:
+            raise ValueError(f"so much of it is almost a value ({', '.join(hidden)}) that not all of it was read")
+        for span in spans:
             while borders[at][1] <= span.start:
                 at += 1
             for (start, end), one in zip(borders[at:], read[at:], strict=True):

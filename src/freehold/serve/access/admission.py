@@ -9,12 +9,15 @@ from typing import TypeAlias
 from freehold.core.errors import BadRequest, BudgetSpent, Forbidden, LedgerUnavailable, RateLimited
 from freehold.core.request import Request
 from freehold.core.usage import estimate_tokens
-from freehold.rules.budget import Budget, Caller, Offers, Unbounded, accounts_of, bound_nanousd
+from freehold.rules.budget import Account, Budget, Caller, Offers, Unbounded, accounts_of, bound_nanousd
 from freehold.serve.access.keys import Key, Keyring, Role, admit, known
 from freehold.serve.access.limits import Entered, Limit, Limiter
 from freehold.serve.access.purse import Held, Purse
 
 Limited: TypeAlias = Callable[[str, str], None]
+
+_DAY_S = 86_400
+_MOST_CALLERS = 4096
 
 
 class Pass:
@@ -40,6 +43,7 @@ class Admission:
         self.purse = purse
         self.limiter = limiter
         self._on_limited = on_limited
+        self._accounts = _Accounts()
 
     def caller(self, headers: Mapping[str, str], configured: Keyring, now: float) -> Key:
         """Whose request it is, on any route of the data plane. Raises Unauthenticated; Forbidden for a key of the admin API."""
@@ -67,8 +71,8 @@ class Admission:
     async def pay(self, admitted: Pass, budgets: Sequence[Budget], request: Request, offers: Offers, now: float) -> None:
         """Set aside the most that these attempts may bill. Raises BudgetSpent, BadRequest where nothing
         bounds that for a hard budget, LedgerUnavailable where nobody knows what is left."""
-        accounts = accounts_of(budgets, admitted.caller, now)
-        if not accounts or all(price is None for _, price in offers):
+        accounts = self._accounts.of(budgets, admitted.caller, now)
+        if not accounts or request.dialect == "anthropic_count_tokens" or all(price is None for _, price in offers):
             return
         if self.purse is None:
             raise LedgerUnavailable("budgets are set, and nothing here keeps them")
@@ -109,6 +113,26 @@ class Admission:
     def limit_failures(self) -> int:
         """Times limits could not be counted."""
         return 0 if self.limiter is None else self.limiter.failures
+
+
+class _Accounts:
+    """Each caller's accounts, looked up once a day: no period of a budget is shorter, and all begin at midnight in UTC."""
+
+    def __init__(self) -> None:
+        self._budgets: Sequence[Budget] = ()
+        self._day = -1
+        self._known: dict[tuple[str | None, ...], tuple[Account, ...]] = {}
+
+    def of(self, budgets: Sequence[Budget], caller: Caller, now: float) -> tuple[Account, ...]:
+        """As `accounts_of` finds them."""
+        day = int(now // _DAY_S)
+        if budgets is not self._budgets or day != self._day or len(self._known) >= _MOST_CALLERS:
+            self._budgets, self._day, self._known = budgets, day, {}
+        who = (caller.get("key"), caller.get("team"), caller.get("user"), caller.get("workload"))
+        found = self._known.get(who)
+        if found is None:
+            found = self._known[who] = accounts_of(budgets, caller, now)
+        return found
 
 
 def _unbounded(error: Unbounded, budget: Budget) -> str:

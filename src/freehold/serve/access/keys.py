@@ -19,6 +19,7 @@ class Key(msgspec.Struct, frozen=True):
     """Scopes that are None bind nothing. Only the SHA-256 is ever kept: 256 random bits need no slow hash.
 
     `handling` is its data's floor, `up_to` the highest class it may send. With a `role` it opens the admin API and no model.
+    With `replays` it may say which time a request stands for, as a replay of a trace does.
     Times are Unix seconds; `revoked` also where a rotation's grace is over.
     """
 
@@ -34,6 +35,7 @@ class Key(msgspec.Struct, frozen=True):
     role: Role | None = None
     expires_at: float | None = None
     revoked: bool = False
+    replays: bool = False
 
 
 def new_key() -> str:

@@ -70,7 +70,7 @@ def _key(record: KeyRecord) -> Key:
     return Key(
         record.name, record.sha256, _set(grants.workloads), targets=_set(grants.targets), models=_set(grants.models),
         up_to=up_to, team=grants.team, user=grants.user, role=role, expires_at=record.expires_at,
-        revoked=record.revoked_at is not None,
+        revoked=record.revoked_at is not None, replays=grants.replays,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 
 from freehold.core.decision import Load
-from freehold.core.ports import EngineSpec, LaunchSpec
+from freehold.core.ports import Codec, EngineSpec, LaunchSpec
 from freehold.serve.engines.exposition import read_series
 from freehold.wire.openai_chat import OpenAiChat
 
@@ -12,7 +12,7 @@ _RUNNING = "llamacpp:requests_processing"
 _WAITING = "llamacpp:requests_deferred"
 
 
-class LlamaCpp(OpenAiChat):
+class LlamaCpp:
     """OpenAI's dialect as llama.cpp speaks it.
 
     It answers to any model name, and with `n` above 1 its usage counts the output of one choice only.
@@ -20,7 +20,8 @@ class LlamaCpp(OpenAiChat):
 
     def __init__(self) -> None:
         # It promises keep-alive after a stream and then closes: the next call on that connection would break.
-        super().__init__(usage_source="engine", headers={"connection": "close"})
+        chat = OpenAiChat(usage_source="engine", headers={"connection": "close"})
+        self.codec = Codec(natives={"openai_chat": chat}, composer=None, verdict=chat.verdict)
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """Our own child (`llamacpp_server`) with the interpreter that runs us."""

@@ -5,7 +5,7 @@ import shutil
 from statistics import fmean
 
 from freehold.core.decision import Load
-from freehold.core.ports import EngineSpec, LaunchSpec
+from freehold.core.ports import Codec, EngineSpec, LaunchSpec
 from freehold.serve.engines.exposition import read_series
 from freehold.wire.openai_chat import OpenAiChat
 
@@ -15,11 +15,12 @@ _KV_USAGE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")  # the sec
 _HUB_ID = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)", re.ASCII)
 
 
-class Vllm(OpenAiChat):
+class Vllm:
     """OpenAI's dialect as vLLM speaks it; a model name it does not serve is a 404."""
 
     def __init__(self) -> None:
-        super().__init__(usage_source="engine")
+        chat = OpenAiChat(usage_source="engine")
+        self.codec = Codec(natives={"openai_chat": chat}, composer=None, verdict=chat.verdict)
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """`vllm serve`, with weights, tokenizer and code all held to the one revision the model id names.

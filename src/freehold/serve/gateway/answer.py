@@ -4,7 +4,8 @@ import asyncio
 
 from freehold.core.entry import Attempt
 from freehold.core.ports import Reply, UpstreamFailure, UpstreamReply
-from freehold.serve.gateway.board import Board
+from freehold.rules.breaker import Ending
+from freehold.serve.gateway.board import Board, Visit
 from freehold.serve.gateway.exchange import Events, Exchange
 
 _DRAIN_S = 0.25
@@ -13,13 +14,14 @@ _DRAIN_S = 0.25
 class Answer:
     """One target's reply while it is being passed on. `close` stops the upstream's work; `finish` lets it end by itself."""
 
-    def __init__(self, attempt: Attempt, upstream: UpstreamReply, exchange: Exchange, board: Board) -> None:
+    def __init__(self, attempt: Attempt, upstream: UpstreamReply, exchange: Exchange, board: Board, visit: Visit) -> None:
         self.attempt = attempt
         self.begun: Events = []
         self.whole: tuple[bytes, Reply] | None = None
         self._upstream = upstream
         self._exchange = exchange
         self._board = board
+        self._visit = visit
         self._present = True
         self._closed = False
         self._ended = False
@@ -58,11 +60,17 @@ class Answer:
         except (ValueError, RecursionError) as error:
             raise UpstreamFailure("malformed", f"a stream event cannot be read: {error}") from None
 
+    def ended(self, ending: Ending) -> None:
+        """How the stream ended, for the target's health."""
+        if self.whole is None:
+            self._board.ended(self._visit, ending)
+
     def leave(self) -> None:
         """The target has done its work: its place is free again."""
         if self._present:
             self._present = False
-            self._board.leave(self.attempt.target)
+            usage = self.attempt.usage
+            self._board.leave(self._visit, None if usage is None else usage.input_tokens + usage.output_tokens)
 
     def close(self) -> None:
         """Stop the upstream's work, if it is not done."""

@@ -12,10 +12,9 @@ from freehold.core.errors import StreamBroken
 from freehold.core.ports import Sink
 from freehold.serve.gateway.answer import Answer
 from freehold.serve.gateway.attempt import Attempts
+from freehold.serve.gateway.classify import RESTART
 from freehold.serve.gateway.closing import Closing
 from freehold.serve.gateway.relay import relay
-
-RESTART = "x-freehold-restart"
 
 
 class Answering:
@@ -28,6 +27,8 @@ class Answering:
 
     async def pass_on(self, sink: Sink) -> Closing:
         """Send everything but the end. Raises UpstreamRefused, TargetsExhausted, StreamBroken; BadRequest with nothing sent."""
+        if (alone := self._attempts.alone()) is not None:
+            return Closing(alone, 200, [("content-type", "application/json")])
         await self._attempts.prepare()
         while True:
             self._answer = await self._attempts.next()

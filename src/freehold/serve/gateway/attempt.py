@@ -14,6 +14,9 @@ from freehold.core.decision import Candidate, Decision, Load
 from freehold.core.entry import Attempt
 from freehold.core.errors import TargetsExhausted, UpstreamRefused
 from freehold.core.ports import Codec, UpstreamFailure, UpstreamReply, Verdict
+from freehold.core.request import Request
+from freehold.core.usage import estimate_tokens
+from freehold.rules.holding import all_held
 from freehold.rules.order import after_full
 from freehold.serve.gateway.answer import Answer
 from freehold.serve.gateway.exchange import Exchange, Speech, Untouched
@@ -24,6 +27,7 @@ _ERROR_BODY_BYTES = 1024 * 1024
 _UNREACHABLE_COOL_S = 2.0
 _MOST_FOLLOWS = 600
 _GOOD = range(200, 300)
+_SOON_S = 1.0
 
 
 class Failed(Exception):
@@ -37,6 +41,11 @@ class Failed(Exception):
         self.same_dialect = same_dialect
 
 
+def tokens_of(request: Request) -> int:
+    """About how many tokens a request takes of a target's quota: its prompt, and the most it asks for."""
+    return estimate_tokens(request.input_bytes) + request.choices * (request.most_output_tokens or 0)
+
+
 class Attempts:
     """What is left to try for one request."""
 
@@ -48,11 +57,17 @@ class Attempts:
         self._gateway = gateway
         self._waiting = list(decision.candidates[: record.policy.bounds.attempts])
         self._failures: list[Failed] = []
+        self._held: list[Candidate] = []
+        self._tokens = tokens_of(speech.request)
 
     @property
     def left(self) -> bool:
         """Whether there is another target to try."""
         return bool(self._waiting)
+
+    def alone(self) -> bytes | None:
+        """The answer, where no target is left and none is needed."""
+        return None if self._waiting else self._speech.alone()
 
     async def prepare(self) -> None:
         """What some of the targets may not see is replaced, before anything is sent. Raises BadRequest where it cannot be."""
@@ -65,10 +80,12 @@ class Attempts:
         while self._waiting:
             candidate = self._waiting.pop(0)
             target = candidate.target
+            if gateway.board.held_s(target.name, self._tokens) > 0:  # others were faster since the decision
+                self._held.append(candidate)
+                continue
             record.begin_attempt(candidate)
-            began_at = gateway.clock.monotonic()
             try:
-                answer = await _try(candidate, self._speech, gateway, record)
+                return await _try(candidate, self._speech, gateway, record)
             except Failed as failure:
                 record.end_attempt(failure.verdict.outcome, failure.verdict.detail)
                 if not failure.verdict.elsewhere:
@@ -77,12 +94,8 @@ class Attempts:
                 if failure.verdict.outcome == "overloaded" and not target.rented:
                     gateway.board.read_load(target.name, Load(running=0, waiting=1))
                     self._waiting = after_full(target, self._waiting, spill=self._decision.spill)
-                else:
-                    gateway.board.cool(target.name, failure.verdict.cool_s)
-            else:
-                record.first_token()
-                gateway.board.recovered(target.name, since=began_at)
-                return answer
+        if not self._failures and self._held:
+            raise all_held([msgspec.structs.replace(candidate, held_s=_SOON_S) for candidate in self._held])
         raise _exhausted(record.entry.attempts, self._failures)
 
 
@@ -92,19 +105,22 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
     codec = record.policy.codecs[target.name]
     upstream: UpstreamReply | None = None
     exchange: Exchange | None = None
-    limit_s, awaited = (min(bounds.headers_s, bounds.first_token_s), "headers") if speech.request.stream else (bounds.whole_s, "whole answer")
-    gateway.board.enter(target.name)
+    limit_s, awaited = (
+        (min(bounds.headers_s, bounds.first_token_s), "headers") if speech.request.stream else (bounds.whole_s, "whole answer")
+    )
+    visit = gateway.board.enter(target.name, tokens_of(speech.request))
     try:
         async with asyncio.timeout(limit_s) as limit:
             exchange = _exchange(speech, candidate, codec, record)
             upstream = await gateway.outbound.send(record.traced(exchange.call()))
             upstream = await _followed(upstream, candidate, codec, gateway, stream=speech.request.stream)
             trial.status = upstream.status
+            gateway.board.heard(target.name, upstream.headers)
             if upstream.status not in _GOOD:
                 body = await upstream.read(_ERROR_BODY_BYTES)
                 verdict = codec.verdict(upstream.status, upstream.headers, body)
                 raise Failed(verdict, upstream.status, body, same_dialect=isinstance(exchange, Untouched))
-            answer = Answer(trial, upstream, exchange, gateway.board)
+            answer = Answer(trial, upstream, exchange, gateway.board, visit)
             if speech.request.stream:
                 _require_events(upstream)
                 limit_s, awaited = bounds.first_token_s, "first token"
@@ -113,17 +129,30 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
             else:
                 await answer.read_whole(bounds.reply_bytes)
     except BaseException as error:  # whatever ended it, the caller's hang-up included: the upstream must stop working
-        gateway.board.leave(target.name)
+        failed = _failure(error, trial, f"no {awaited} within {limit_s:g} s")
+        if failed is not None:
+            gateway.board.failed(visit, failed.verdict)
+        gateway.board.leave(visit)
         if upstream is not None:
             upstream.close()
-        if isinstance(error, TimeoutError):
-            detail = f"no {awaited} within {limit_s:g} s"
-            raise Failed(Verdict(True, "timed_out", detail, _UNREACHABLE_COOL_S), trial.status) from None
-        if isinstance(error, UpstreamFailure):
-            cool = _UNREACHABLE_COOL_S if error.outcome in {"unreachable", "timed_out"} else 0.0
-            raise Failed(Verdict(True, error.outcome, error.detail, cool), trial.status) from None
-        raise
+        if failed is None:
+            raise
+        raise failed from None
+    record.first_token()
+    gateway.board.ended(visit, "began" if speech.request.stream else "answered")
     return answer
+
+
+def _failure(error: BaseException, trial: Attempt, late: str) -> Failed | None:
+    """What kept an attempt from beginning to answer; None where it was none of the target's doing."""
+    if isinstance(error, Failed):
+        return error
+    if isinstance(error, TimeoutError):
+        return Failed(Verdict(True, "timed_out", late, _UNREACHABLE_COOL_S), trial.status)
+    if isinstance(error, UpstreamFailure):
+        cool = _UNREACHABLE_COOL_S if error.outcome in {"unreachable", "timed_out"} else 0.0
+        return Failed(Verdict(True, error.outcome, error.detail, cool), trial.status)
+    return None
 
 
 def _exchange(speech: Speech, candidate: Candidate, codec: Codec, record: Record) -> Exchange:

@@ -11,7 +11,11 @@ from freehold.serve.access.keys import Key
 from freehold.serve.gateway.inspection import Inspection
 from freehold.serve.gateway.policy import Policy
 
-_HEADERS = frozenset({"x-freehold-data", "x-freehold-workload", "x-freehold-stands-for"})
+RESTART = "x-freehold-restart"
+_SUBJECT, _STANDS_FOR = "x-freehold-subject", "x-freehold-stands-for"
+_HEADERS = frozenset({"x-freehold-data", "x-freehold-workload", _SUBJECT, _STANDS_FOR, RESTART})
+_MOST_SUBJECT = 256
+_END_OF_TIME = 1e11  # in Unix seconds, as the entry takes them
 
 
 def classify(
@@ -19,6 +23,8 @@ def classify(
 ) -> tuple[Workload, Ask]:
     """The workload and what the rules decide on. Raises BadRequest, NotFound, Forbidden. A floor only rises."""
     _refuse_unknown_headers(headers)
+    _check_subject(headers.get(_SUBJECT))
+    _check_time(headers.get(_STANDS_FOR), key)
     workload, named = _find_workload(request.model, headers.get("x-freehold-workload"), key, policy)
     parties = [Party("workload", workload.handling), Party("key", key.handling)]
     if "x-freehold-data" in headers:
@@ -54,6 +60,28 @@ def _refuse_unknown_headers(headers: Mapping[str, str]) -> None:
     for name in headers:
         if name.replace("_", "-").startswith("x-freehold-") and name not in _HEADERS:
             raise BadRequest(f"unknown header {name!r}; known are {', '.join(sorted(_HEADERS))}", param=name)
+
+
+def _check_subject(stated: str | None) -> None:
+    """Whose data it is, in so few plain signs that it can be named again for an erasure. It is repeated nowhere."""
+    if stated is not None and not (0 < len(stated) <= _MOST_SUBJECT and all("!" <= sign <= "~" for sign in stated)):
+        wanted = f"1 to {_MOST_SUBJECT} visible ASCII characters without a space, such as user-4711"
+        raise BadRequest(f"header {_SUBJECT}: use {wanted}", param=_SUBJECT)
+
+
+def _check_time(stated: str | None, key: Key) -> None:
+    """The plan goes by the time a request stands for: who could name any would move everybody's traffic to where it liked."""
+    if stated is None:
+        return
+    if not key.replays:
+        mend = "give the key replays: true (freehold keys create --replays), or leave the header out"
+        raise Forbidden(f"the key {key.name!r} may not say which time a request stands for; {mend}", param=_STANDS_FOR)
+    try:
+        good = 0 <= float(stated) < _END_OF_TIME
+    except ValueError:
+        good = False
+    if not good:
+        raise BadRequest(f"header {_STANDS_FOR}: use Unix seconds, such as 1700000000.5", param=_STANDS_FOR)
 
 
 def _find_workload(model: str, header: str | None, key: Key, policy: Policy) -> tuple[Workload, frozenset[str] | None]:

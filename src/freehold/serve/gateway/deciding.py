@@ -7,17 +7,17 @@ import msgspec
 from freehold.core.decision import Decision, Removed, TargetState
 from freehold.core.errors import BadRequest, FreeholdError, NoTargetAllowed
 from freehold.core.request import Ask
-from freehold.core.target import Workload
 from freehold.rules.order import decide
 from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.media import sift
 from freehold.serve.gateway.policy import Policy
 
 
-def decided(speech: Speech, ask: Ask, workload: Workload, policy: Policy, states: Mapping[str, TargetState]) -> Decision:
+def decided(speech: Speech, ask: Ask, policy: Policy, states: Mapping[str, TargetState], draw: float = 0.0) -> Decision:
     """Every target of the workload, as a candidate or removed with its reason. Pure: the request line and `explain` share it."""
+    workload = policy.workloads[ask.workload]
     targets, strange = sift(speech.request, workload, [policy.targets[name] for name in workload.targets], policy.media_hosts)
-    decision = decide(ask, workload, targets, states)
+    decision = decide(ask, workload, targets, states, draw)
     mute = _mute(decision, speech, policy)
     if not strange and not mute:
         return decision
@@ -25,10 +25,16 @@ def decided(speech: Speech, ask: Ask, workload: Workload, policy: Policy, states
     return msgspec.structs.replace(decision, candidates=left, removed=(*strange, *decision.removed, *mute))
 
 
+def only_mute(decision: Decision) -> bool:
+    """Whether nobody is left for the reason alone that none of those who may serve it can be asked this."""
+    kinds = {removed.constraint for removed in decision.removed}
+    return not decision.candidates and "dialect" in kinds and kinds <= {"dialect", "named", "hint"}
+
+
 def none_left(decision: Decision) -> FreeholdError:
     """Why nobody may serve it: a field that no target's dialect can say is the request's to mend, anything else a rule's."""
-    mute = [removed for removed in decision.removed if removed.constraint == "dialect"]
-    if mute and all(removed.constraint in {"dialect", "named", "hint"} for removed in decision.removed):
+    if only_mute(decision):
+        mute = [removed for removed in decision.removed if removed.constraint == "dialect"]
         return BadRequest(f"no target can be asked this: {mute[0].detail}", param=mute[0].detail.partition(":")[0])
     return NoTargetAllowed(f"no target may serve this request: {decision.why_not()}")
 

@@ -15,6 +15,7 @@ from freehold.core.target import Target
 from freehold.rules.sensitivity.chat_stream import ChatStream
 from freehold.rules.sensitivity.restorer import Restorer
 from freehold.rules.sensitivity.steps import StepRestorer, restored
+from freehold.wire.anthropic_messages import counted
 from freehold.wire.sse import EventSplitter
 
 Events: TypeAlias = list[tuple[bytes, Delta]]
@@ -47,6 +48,7 @@ class Untouched:
         self._request = request
         self._target = target
         self._native = native
+        self._count = native.deltas()
         self._ending = surface.ending
         self._restorer = restorer
         self._stream = None if restorer is None else ChatStream(restorer)
@@ -71,7 +73,7 @@ class Untouched:
         return [(held + self._ending, Delta(done=True))]  # some servers leave the end out; callers wait for it
 
     def _passed(self, event: bytes) -> tuple[bytes, Delta]:
-        delta = self._native.delta(event)
+        delta = self._count.delta(event)
         self._finished += delta.finished
         self._done = self._done or delta.done
         if delta.usage_only and not self._request.wants_usage:
@@ -129,7 +131,8 @@ def native_of(request: Request, codec: Codec, *, redacted: bool) -> Native | Non
     """How the target takes the request as it came. None where it does not, or where its stream could not be restored."""
     if redacted and request.stream and request.dialect != "openai_chat":
         return None
-    return codec.natives.get(request.dialect)
+    native = codec.natives.get(request.dialect)
+    return native if native is not None and native.takes(request) else None
 
 
 class Speech:
@@ -150,6 +153,10 @@ class Speech:
         if isinstance(self._conversation, Untranslatable):
             raise self._conversation
         return self._conversation
+
+    def alone(self) -> bytes | None:
+        """An answer that needs no target, where the dialect has one: a count of tokens can be estimated here."""
+        return counted(self.request) if self.request.dialect == "anthropic_count_tokens" else None
 
     def towards(self, target: Target, codec: Codec, restorer: Restorer | None = None) -> Exchange:
         """The exchange with one target. Raises Untranslatable."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from freehold.core.entry import Outcome
 from freehold.core.errors import (
@@ -29,8 +30,8 @@ from freehold.serve.gateway.answering import Answering
 from freehold.serve.gateway.attempt import Attempts
 from freehold.serve.gateway.classify import classify
 from freehold.serve.gateway.closing import Closing, refusal
-from freehold.serve.gateway.deciding import decided, none_left
 from freehold.serve.gateway.exchange import Speech
+from freehold.serve.gateway.holding import decided_in_time
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.inspection import inspect
 from freehold.serve.gateway.paying import paid
@@ -52,6 +53,7 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
     """
     policy = gateway.policy
     record = Record(gateway.clock, policy, headers.get("traceparent"))
+    bind_contextvars(request_id=record.id, traceparent=record.trace.header())  # every line logged from here on carries them
     answering: Answering | None = None
     gateway.in_flight += 1
     try:
@@ -60,20 +62,17 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             _require_room(gateway)
             request = surface.read(await body(), headers)
             speech = Speech(request, surface)
-            content = await inspect(request, policy.inspector)
+            content = await inspect(request, policy.inspector, lambda found: classify(request, key, headers, policy, found)[1])
             workload, ask = classify(request, key, headers, policy, content)
             ask = scoped(ask, workload, key, policy.targets)
             record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             record.open(request, ask, key, headers)
             record.found(content)
-            decision = decided(speech, ask, workload, policy, gateway.board.states(workload.targets))
-            record.entry.removed = decision.removed
-            if not decision.candidates:
-                raise none_left(decision)
+            decision = await decided_in_time(speech, ask, gateway, record)
             decision = await paid(decision, request, gateway, record)
             if gateway.keeper is not None:
                 kept = content.kept(workload.name, ask.handling)
-                sink = gateway.keeper.copying(sink, request.fields, policy.keep.get(workload.name), kept)
+                sink = gateway.keeper.copying(sink, request.fields, policy.keep.get(workload.name), kept, headers)
             answering = Answering(Attempts(decision, speech, gateway, record), headers)
             async with sink.cancelled_by_hang_up():
                 closing: Closing | None = await answering.pass_on(sink)

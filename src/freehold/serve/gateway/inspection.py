@@ -5,30 +5,38 @@ Under one policy. The findings are kinds and counts; the values found stay in th
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
+import structlog
 
 from freehold.core.data import Handling, Party
 from freehold.core.errors import BadRequest, ContentBlocked
-from freehold.core.request import Request
+from freehold.core.request import Ask, Request
 from freehold.core.target import Target
+from freehold.rules.constraints import removed_by
 from freehold.rules.sensitivity.actions import Actions, Demand
 from freehold.rules.sensitivity.kinds import Label
+from freehold.rules.sensitivity.opinion import NoOpinion, Opinion, seconded, unheard
 from freehold.rules.sensitivity.redactor import Redactor
 from freehold.rules.sensitivity.restorer import Restorer
 from freehold.rules.sensitivity.scanner import Findings, Scanner
 from freehold.wire.content import Fields, Piece, texts
 
 _IN_A_THREAD_BYTES = 64 * 1024  # a long text may take milliseconds, which others would wait for
+# The rules about what a place may see; the others are about what it can do, and this asks nothing of what the request asks.
+_ABOUT_DATA = frozenset({"data_class", "label", "region", "provider", "terms"})
+_log = structlog.get_logger("freehold.gateway")
 
 
 class Inspector(msgspec.Struct, frozen=True):
-    """The scanner, and what each workload does about what it finds; `usual` where it says nothing of its own."""
+    """The scanner, what each workload does about findings (`usual` where it says nothing of its own), and who else is asked."""
 
     scanner: Scanner
     usual: Actions
     by_workload: Mapping[str, Actions] = {}
+    opinions: tuple[Opinion, ...] = ()
 
 
 class Inspection:
@@ -44,8 +52,9 @@ class Inspection:
         return msgspec.structs.replace(handling, data_class=max([handling.data_class, *held]))
 
     def evidence(self) -> dict[str, int]:
-        """How many values of each kind, and how many parts that nothing can be read from; never a value."""
-        return {**self.findings.counts, **{f"unscannable {kind}": n for kind, n in self.findings.unscannable.items()}}
+        """How many values of each kind, how much could not be read, and what second opinions said; never a value."""
+        unscannable = {f"unscannable {kind}": n for kind, n in self.findings.unscannable.items()}
+        return {**self.findings.counts, **unscannable, **self.findings.opinions}
 
     def party(self, workload: str) -> Party | None:
         """The content as one more party: the class it is raised to, the labels that raised it. None where it demands nothing."""
@@ -56,8 +65,10 @@ class Inspection:
 
     def refuse_blocked(self, workload: str) -> None:
         """Raises ContentBlocked where a label found is not to be sent anywhere; it names kinds, never values."""
+        if self.findings.refused:
+            raise ContentBlocked(f"without the second opinion of {', '.join(self.findings.refused)} nothing may be sent")
         if blocked := self._demand(workload).blocked:
-            held = ", ".join(f"{count} {kind}" for kind, count in sorted(self.findings.counts.items()))
+            held = ", ".join(f"{count} {kind}" for kind, count in sorted(self.evidence().items()))
             raise ContentBlocked(f"the content holds what may not be sent ({', '.join(sorted(blocked))}): {held}")
 
     def shield(self, workload: str) -> "Shield | None":
@@ -66,9 +77,12 @@ class Inspection:
         return Shield(self._inspector.scanner, redacted) if redacted and self._inspector is not None else None
 
     def _demand(self, workload: str) -> Demand:
-        if self._inspector is None or not self.findings.counts:
+        if self._inspector is None or not (self.findings.labels or self.findings.feared):
             return Demand()
         return self._inspector.by_workload.get(workload, self._inspector.usual).demand(self.findings)
+
+
+Demanded: TypeAlias = Callable[[Inspection], Ask]
 
 
 class Shield:
@@ -121,11 +135,43 @@ def inspected(request: Request, inspector: Inspector | None) -> Inspection:
         raise BadRequest(f"the content cannot be scanned: {error}") from None
 
 
-async def inspect(request: Request, inspector: Inspector | None) -> Inspection:
-    """The same, and a long text does not keep the others waiting."""
-    if inspector is not None and _is_long(request.fields):
-        return await asyncio.to_thread(inspected, request, inspector)
-    return inspected(request, inspector)
+async def inspect(request: Request, inspector: Inspector | None, demanded: Demanded | None = None) -> Inspection:
+    """The same, and a long text does not keep the others waiting; then the second opinions, all at once.
+
+    `demanded` says what the parties demand for this content. An owned target that may not see it is not asked about it.
+    """
+    if inspector is None:
+        return Inspection()
+    content = (
+        await asyncio.to_thread(inspected, request, inspector) if _is_long(request.fields) else inspected(request, inspector)
+    )
+    if not inspector.opinions:
+        return content
+    text = "\n".join(piece.text for piece in texts(request.fields) if isinstance(piece, Piece))
+    ask = demanded(content) if demanded is not None else None
+    answers = await asyncio.gather(*(_asked(opinion, text, ask) for opinion in inspector.opinions))
+    findings = content.findings
+    for opinion, said in zip(inspector.opinions, answers, strict=True):
+        mandate = opinion.mandate
+        findings = unheard(findings, mandate) if said is None else seconded(findings, mandate, said)
+    return Inspection(inspector, findings)
+
+
+async def _asked(opinion: Opinion, text: str, ask: Ask | None) -> Collection[Label] | None:
+    """What it says; None where it says nothing in time, or may not be asked."""
+    mandate = opinion.mandate
+    try:
+        if len(text) > mandate.longest:
+            raise NoOpinion(f"the text is longer than {mandate.longest} characters")
+        removed = removed_by(ask, mandate.seen_by) if ask is not None and mandate.seen_by is not None else None
+        if removed is not None and removed.constraint in _ABOUT_DATA:
+            raise NoOpinion(f"{removed.target} may not see it: {removed.constraint}")
+        async with asyncio.timeout(mandate.deadline_s):
+            return await opinion.labels(text)
+    except (NoOpinion, TimeoutError) as error:
+        problem = f"nothing within {mandate.deadline_s:g} s" if isinstance(error, TimeoutError) else str(error)
+        _log.warning("no second opinion", opinion=mandate.name, problem=problem, then=mandate.on_failure)
+        return None
 
 
 def _is_long(fields: Fields) -> bool:

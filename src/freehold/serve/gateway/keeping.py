@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -28,7 +29,9 @@ _BATCH = 64
 _QUEUED_BYTES = 64 * 1024 * 1024
 _REAP_S = 60.0
 _LAST_S = 5.0  # for what is queued when the process is told to stop
+_SUBJECT_HEADER = "x-freehold-subject"  # `classify` has looked at its signs
 _SUBJECT_FIELDS = ("safety_identifier", "user")
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _log = structlog.get_logger("freehold.content")
 
 
@@ -52,6 +55,7 @@ class Copy:
         self.fields = fields
         self.keep = keep
         self.handling = handling
+        self.subject = subject_of(fields)
         self.chunks: list[bytes] = []
         self.size = sum(len(memoryview(raw)) for raw in fields.values())
         self._sink = sink
@@ -100,11 +104,15 @@ class Keeper:
         self._queued_bytes = 0
         self._news = asyncio.Event()
 
-    def copying(self, sink: Sink, fields: Fields, keep: Keep | None, handling: Handling) -> Sink:
+    def copying(
+        self, sink: Sink, fields: Fields, keep: Keep | None, handling: Handling, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> Sink:
         """The sink, made to take a copy where the workload keeps content of this class and the draw falls on this request."""
         if keep is None or handling.data_class > keep.up_to or random.random() >= keep.sample:
             return sink
-        return Copy(sink, fields, keep, handling, self._record_bytes)
+        copy = Copy(sink, fields, keep, handling, self._record_bytes)
+        copy.subject = headers.get(_SUBJECT_HEADER) or copy.subject
+        return copy
 
     def take(self, sink: Sink, entry: Entry) -> None:
         """Queue the copy of a settled request that finished, where one was taken; never waits."""
@@ -178,7 +186,7 @@ async def content_kept(keeper: Keeper | None) -> AsyncIterator[None]:
 
 
 def subject_of(fields: Fields) -> str | None:
-    """Whom a request is about, as its caller says: `safety_identifier`, else `user`. None where neither is a text."""
+    """Whom a request is about, as its body says: `safety_identifier`, else `user`. None where neither is a text."""
     for name in _SUBJECT_FIELDS:
         try:
             stated = msgspec.json.decode(fields.get(name, b"null"), type=str)
@@ -190,10 +198,11 @@ def subject_of(fields: Fields) -> str | None:
 
 
 def _kept(copy: Copy, entry: Entry) -> Kept:
-    """A request that names no subject is its own: it can be erased by its id."""
+    """A request that names no subject is its own: it can be erased by its id. The tenant is the key's team, else the key."""
     content = {"request": copy.fields, "answer": b"".join(copy.chunks).decode(errors="replace")}
     return Kept(
-        id=entry.id, tenant=entry.key, subject=subject_of(copy.fields) or f"request:{entry.id}",
+        id=entry.id, tenant=entry.key if entry.team is None else f"team:{entry.team}",
+        subject=copy.subject or f"request:{entry.id}",
         data_class=copy.handling.data_class, labels=tuple(sorted(copy.handling.labels)), created=entry.received_at,
         expires=entry.received_at + copy.keep.ttl_s, content=msgspec.json.encode(content),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from freehold.core.decision import Removed
 from freehold.core.request import Request
 from freehold.core.target import Target, Workload
-from freehold.wire.egress import media_hosts
+from freehold.wire.egress import TABLES, media_hosts
 
 
 def sift(
@@ -18,7 +18,7 @@ def sift(
     """
     if "remote_media" not in request.egress:
         return targets, ()
-    hosts = media_hosts(request.fields) - allowed.get(workload.name, frozenset())
+    hosts = media_hosts(request.fields, TABLES[request.dialect]) - allowed.get(workload.name, frozenset())
     strange = [target.name for target in targets if not hosts <= allowed.get(target.name, frozenset())]
     removed = tuple(
         Removed(name, "egress", "the request asks for remote_media beyond https and the media_hosts listed for it")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from freehold.core.errors import NotFound
+from freehold.rules.order import held_because
 from freehold.serve.access.keys import Key
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.scope import reaches
@@ -28,7 +29,7 @@ def one_model(name: str, headers: Mapping[str, str], gateway: Gateway) -> bytes:
 def readiness(gateway: Gateway) -> tuple[bool, bytes]:
     """Ready: the ledger can be written and at least one target is not cooling down. With the state of each target."""
     states = gateway.board.states(tuple(gateway.policy.targets))
-    usable = [name for name, state in states.items() if state.cooling_s == 0]
+    usable = [name for name, state in states.items() if state.cooling_s == 0 and held_because(state) is None]
     ready = gateway.ledger.healthy() and bool(usable)
     detail = {"ready": ready, "ledger": "ok" if gateway.ledger.healthy() else "unwritable", "usable_targets": usable}
     return ready, msgspec.json.encode(detail)

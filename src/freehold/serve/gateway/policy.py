@@ -25,8 +25,12 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 4096
     attempts: int = 4
     connect_s: float = 5.0
+    hold_s: float = 2.0
+    headers_s: float = 60.0
     first_token_s: float = 60.0
     idle_s: float = 60.0
+    slow_s: float = 120.0
+    slow_events: int = 3
     whole_s: float = 300.0
     total_s: float = 900.0
 

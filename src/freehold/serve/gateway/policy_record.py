@@ -4,11 +4,13 @@ What a policy says is written before the first request under it is served; where
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 
 from freehold.core.errors import BadSettings, LedgerUnavailable
@@ -19,6 +21,7 @@ from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.policy import Policy
 
 _EVERY_S = 15.0  # what the record of a process that is killed loses at most
+_DIGITS = 8
 _log = structlog.get_logger("freehold.policies")
 
 
@@ -55,6 +58,16 @@ async def policies_on_record(gateway: Gateway, store: PolicyStore) -> AsyncItera
 
     async with beating(see, _EVERY_S):
         yield
+
+
+def facts_digest(targets: Iterable[Target]) -> str:
+    """Hex digits for all that is taken to be true of the targets, credentials left out, whatever file or table it is from:
+    a version that ends in them never stands for two different things, so that each is kept and judged on its own."""
+    known = []
+    for target in sorted(targets, key=lambda one: one.name):
+        built = {name: value for name, value in msgspec.structs.asdict(target).items() if name != "secret"}
+        known.append([built, msgspec.structs.asdict(facts_of(target))])
+    return hashlib.sha256(msgspec.json.encode(known, order="deterministic")).hexdigest()[:_DIGITS]
 
 
 def facts_of(target: Target) -> TargetFacts:

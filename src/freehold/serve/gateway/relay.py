@@ -26,8 +26,10 @@ async def relay(answer: Answer, request: Request, sink: Sink, record: Record) ->
             closing = Closing(await _Stream(answer, request, sink, record).pass_on())
         except UpstreamFailure as failure:
             outcome = failure.outcome if failure.outcome in {"stalled", "malformed", "broken"} else "cut"
+            answer.ended("failed")
             record.end_attempt(outcome, failure.detail)
             raise StreamBroken(f"{answer.attempt.target} broke off: {failure.detail}") from None
+    answer.ended("answered")
     answer.leave()
     record.end_attempt("finished")
     return closing

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from freehold.core.ports import Codec
 from freehold.wire.openai_chat import OpenAiChat
 
 
@@ -13,9 +14,10 @@ class Provider(msgspec.Struct, frozen=True):
     url: str | None
     key_env: str | None = None
 
-    def codec(self) -> OpenAiChat:
+    def codec(self) -> Codec:
         """What speaks to it."""
-        return OpenAiChat(usage_source="provider")
+        chat = OpenAiChat(usage_source="provider")
+        return Codec(natives={"openai_chat": chat}, composer=None, verdict=chat.verdict)
 
 
 # Base URLs as each vendor documents its OpenAI-compatible endpoint, read 2026-11-21.

@@ -3,13 +3,19 @@
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from freehold.core.decision import Phase, TargetState
 from freehold.core.entry import Entry
 from freehold.plan.signals.signals import Signal
 
+_Metric = TypeVar("_Metric", Counter, Histogram)
+
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+
+_PHASES: Mapping[Phase, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class PrometheusSink:
@@ -19,6 +25,7 @@ class PrometheusSink:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._known: dict[tuple[Counter | Histogram, tuple[str, ...]], Counter | Histogram] = {}
         counter = partial(Counter, registry=self.registry, namespace="freehold")
         histogram = partial(Histogram, registry=self.registry, namespace="freehold", buckets=_SECONDS)
         where = ("workload", "target")
@@ -31,7 +38,10 @@ class PrometheusSink:
         self._ttft = histogram("time_to_first_byte_seconds", "First content token.", where)
         gauge = partial(Gauge, registry=self.registry, namespace="freehold")
         self._in_flight = gauge("inflight", "Requests being served.")
-        self._up = gauge("target_up", "1 unless the target is cooling down.", ("target",))
+        self._up = gauge("target_up", "1 unless the target is cooling down or its breaker is open.", ("target",))
+        self._breakers = gauge("breaker_state", "Of the target's breaker: 0 closed, 1 half-open, 2 open.", ("target",))
+        self._shares = gauge("target_share_ratio", "Share of its requests that a recovering target takes.", ("target",))
+        self._quotas = gauge("target_quota_wait_seconds", "Until the target's own limits have room.", ("target",))
         self._failures = gauge("observer_failures", "Times an optional observer failed since start.")
         which = ("workload", "signal")
         self._signal_state = gauge("signal_state", "1 while a signal of the build threshold is on.", which)
@@ -50,19 +60,26 @@ class PrometheusSink:
 
     def __call__(self, entry: Entry) -> None:
         """Count one settled entry."""
-        target = entry.target or "none"
-        self._requests.labels(entry.workload, target, entry.outcome).inc()
-        self._duration.labels(entry.workload, target).observe(entry.total_s)
+        of, target = self._series, entry.target or "none"
+        of(self._requests, entry.workload, target, entry.outcome).inc()
+        of(self._duration, entry.workload, target).observe(entry.total_s)
         if entry.ttft_s is not None:
-            self._ttft.labels(entry.workload, target).observe(entry.ttft_s)
-        self._cost.labels(entry.workload, target).inc(entry.cost_nanousd)
+            of(self._ttft, entry.workload, target).observe(entry.ttft_s)
+        of(self._cost, entry.workload, target).inc(entry.cost_nanousd)
         if entry.spilled:
-            self._spilled.labels(entry.workload).inc()
+            of(self._spilled, entry.workload).inc()
         for attempt in entry.attempts:
-            self._attempts.labels(attempt.target, attempt.outcome).inc()
+            of(self._attempts, attempt.target, attempt.outcome).inc()
             if attempt.usage is not None:
-                self._tokens.labels(attempt.target, "input").inc(attempt.usage.input_tokens)
-                self._tokens.labels(attempt.target, "output").inc(attempt.usage.output_tokens)
+                of(self._tokens, attempt.target, "input").inc(attempt.usage.input_tokens)
+                of(self._tokens, attempt.target, "output").inc(attempt.usage.output_tokens)
+
+    def _series(self, metric: _Metric, *labels: str) -> _Metric:
+        """One series. Only of metrics that are never cleared: each is looked up in the library once, which takes it a lock."""
+        known = self._known.get((metric, labels))
+        if known is None:
+            known = self._known[metric, labels] = metric.labels(*labels)
+        return cast("_Metric", known)
 
     def show_signals(self, signals: Iterable[Signal]) -> None:
         """Put these in place of the signals before."""
@@ -99,11 +116,18 @@ class PrometheusSink:
         self._overrun.set(overrun_nanousd)
         self._uncounted.set(limit_failures)
 
-    def render(self, in_flight: int, observer_failures: int, up: Mapping[str, bool]) -> bytes:
+    def show_targets(self, states: Mapping[str, TargetState]) -> None:
+        """The health of every target at this moment."""
+        for gauge in (self._up, self._breakers, self._shares, self._quotas):
+            gauge.clear()  # of targets that a reload removed nothing is known
+        for target, state in states.items():
+            self._up.labels(target).set(state.phase != "open" and state.cooling_s == 0)
+            self._breakers.labels(target).set(_PHASES[state.phase])
+            self._shares.labels(target).set(state.share)
+            self._quotas.labels(target).set(state.quota_s)
+
+    def render(self, in_flight: int, observer_failures: int) -> bytes:
         """The exposition text, with the live values of this moment."""
         self._in_flight.set(in_flight)
         self._failures.set(observer_failures)
-        self._up.clear()  # of targets that a reload removed nothing is known
-        for target, is_up in up.items():
-            self._up.labels(target).set(is_up)
         return generate_latest(self.registry)

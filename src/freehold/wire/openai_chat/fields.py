@@ -6,11 +6,21 @@ import msgspec
 
 from freehold.core.conversation import Untranslatable
 from freehold.core.errors import BadRequest
+from freehold.core.request import Hints
+
+
+class StreamOptions(msgspec.Struct):
+    """What the gateway itself reads of them."""
+
+    include_usage: bool | None = None
+
 
 T = TypeVar("T", bound=msgspec.Struct)
 NULL = msgspec.Raw(b"null")
 _SAYS_NOTHING = (b"null", b"[]", b"{}", b'""')
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+TEXT, WHOLE, FLAG = msgspec.json.Decoder(str), msgspec.json.Decoder(int | None), msgspec.json.Decoder(bool | None)
+OPTIONS, HINTS = msgspec.json.Decoder(StreamOptions | None), msgspec.json.Decoder(Hints | None)
 
 
 def field(fields: dict[str, msgspec.Raw], name: str, decoder: "msgspec.json.Decoder[Any]", expected: str) -> Any:
@@ -23,14 +33,18 @@ def field(fields: dict[str, msgspec.Raw], name: str, decoder: "msgspec.json.Deco
 
 
 def strictly(raw: msgspec.Raw, kind: type[T], place: str) -> T:
-    """`raw` as that struct. Raises BadRequest on another shape, Untranslatable on a key the struct does not know that says
-    something: nothing of a request may be lost on its way into another dialect."""
+    """`raw` as that struct. Raises BadRequest on another shape, Untranslatable on a key that says something and that the struct,
+    or one inside it, does not know: nothing of a request may be lost on its way into another dialect."""
     try:
-        given = _object.decode(raw)
+        given = FIELDS.decode(raw)
         value = msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
         raise BadRequest(f"{place} is not in the dialect's shape: {error}", param=place) from None
-    for name in sorted(given.keys() - set(kind.__struct_encode_fields__)):
-        if bytes(given[name]) not in _SAYS_NOTHING:
+    for name in sorted(given):
+        if name in kind.__struct_fields__:
+            inner = getattr(value, name)
+            if isinstance(inner, msgspec.Struct):
+                strictly(given[name], type(inner), f"{place}.{name}")
+        elif bytes(given[name]) not in _SAYS_NOTHING:
             raise Untranslatable(f"{place}.{name}", "no other dialect is known to have it")
     return value

@@ -5,12 +5,21 @@ from typing import Any, TypeAlias
 import msgspec
 
 from freehold.core.conversation import (
-    Call, Media, Part, Refusal, Result, Role, Text, Thinking, Turn, Untranslatable,
+    Call,
+    Media,
+    Part,
+    Refusal,
+    Result,
+    Role,
+    Text,
+    Thinking,
+    Turn,
+    Untranslatable,
 )  # fmt: skip
 from freehold.core.errors import BadRequest
-from freehold.wire.openai_chat import reasoning_details
 from freehold.wire.openai_chat.fields import NULL, strictly
 from freehold.wire.openai_chat.parts import CacheControl, mark_of, parts_of, said_in
+from freehold.wire.openai_chat.reasoning_details import Detail, thinking_of
 
 
 class _Function(msgspec.Struct):
@@ -47,7 +56,7 @@ class _Answered(_Told):
     function_call: _Function | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    reasoning_details: list[reasoning_details.Detail] | None = None
+    reasoning_details: list[Detail] | None = None
     annotations: msgspec.Raw = NULL  # citations of an answer sent back; they say nothing to a model
 
 
@@ -57,6 +66,14 @@ class _Returned(_Told):
 
 class _Kind(msgspec.Struct):
     role: str
+
+
+class _Called:
+    """The calls so far: the tool's name by the call's id, and the latest id by the name, which is all that older results say."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
 
 
 _Shape: TypeAlias = type[_Told] | type[_Answered] | type[_Returned]
@@ -70,22 +87,21 @@ _kind = msgspec.json.Decoder(_Kind)
 def turns_of(messages: list[msgspec.Raw]) -> tuple[Turn, ...]:
     """All turns in order; the results of neighbouring tool messages stand in one. Raises BadRequest, Untranslatable."""
     turns: list[Turn] = []
-    functions: dict[str, str] = {}
+    called = _Called()
     results_stand_open = False
     for at, raw in enumerate(messages):
         place = f"messages[{at}]"
         role, message = _read(raw, place)
         if message.role in {"tool", "function"}:
-            result = _result(message, functions, place)
+            result = _result(message, called, place)
             if results_stand_open:
                 turns[-1] = Turn("user", (*turns[-1].parts, result))
             else:
                 turns.append(Turn("user", (result,)))
         elif isinstance(message, _Answered):
-            turns.append(Turn(role, _answer(message, functions, at), message.name))
+            turns.append(Turn(role, _answer(message, called, at), message.name))
         else:
-            parts = parts_of(message.content, f"{place}.content")
-            turns.append(Turn(role, _marked(parts, message.cache_control), message.name))
+            turns.append(Turn(role, _marked(_content(message, place), message.cache_control), message.name))
         results_stand_open = message.role in {"tool", "function"}
     return tuple(turns)
 
@@ -101,18 +117,25 @@ def _read(raw: msgspec.Raw, place: str) -> tuple[Role, _Told]:
     return turn, strictly(raw, shape, place)
 
 
-def _result(message: _Told, functions: dict[str, str], place: str) -> Result:
+def _result(message: _Told, called: _Called, place: str) -> Result:
     if isinstance(message, _Returned):
         call_id, named = message.tool_call_id, f"{place}.tool_call_id"
     else:
-        call_id, named = functions.get(message.name or "", ""), f"{place}.name"
+        call_id, named = called.ids.get(message.name or "", ""), f"{place}.name"
     if not call_id:
         raise BadRequest(f"{named} names no call that came before", param=named)
-    parts = tuple(part for part in parts_of(message.content, f"{place}.content") if isinstance(part, Text | Media))
-    return Result(call_id, parts, name=message.name, cache=mark_of(message.cache_control))
+    return Result(call_id, _content(message, place), name=called.names.get(call_id), cache=mark_of(message.cache_control))
 
 
-def _answer(message: _Answered, functions: dict[str, str], at: int) -> tuple[Part, ...]:
+def _content(message: _Told, place: str) -> tuple[Text | Media, ...]:
+    parts = parts_of(message.content, f"{place}.content")
+    said = tuple(part for part in parts if isinstance(part, Text | Media))
+    if len(said) < len(parts):
+        raise BadRequest(f"{place}.content holds a refusal; only an assistant's message can", param=f"{place}.content")
+    return said
+
+
+def _answer(message: _Answered, called: _Called, at: int) -> tuple[Part, ...]:
     """In the order in which an assistant's turn has them: thinking, words, calls."""
     place = f"messages[{at}]"
     parts: list[Part] = list(_thinking(message, place))
@@ -122,9 +145,10 @@ def _answer(message: _Answered, functions: dict[str, str], at: int) -> tuple[Par
         parts.append(Refusal(message.refusal))
     parts += (_call(raw, f"{place}.tool_calls[{index}]") for index, raw in enumerate(message.tool_calls or ()))
     if message.function_call is not None:
-        name = message.function_call.name
-        functions[name] = f"function_{at}"
-        parts.append(Call(functions[name], name, message.function_call.arguments))
+        parts.append(Call(f"function_{at}", message.function_call.name, message.function_call.arguments))
+    for part in parts:
+        if isinstance(part, Call):
+            called.names[part.id], called.ids[part.name] = part.name, part.id
     return tuple(parts)
 
 
@@ -132,7 +156,7 @@ def _thinking(message: _Answered, place: str) -> list[Thinking]:
     """Details say all that the plain field says, and whose it is."""
     if message.reasoning_details:
         try:
-            return [reasoning_details.read(detail) for detail in message.reasoning_details]
+            return [thinking_of(detail) for detail in message.reasoning_details]
         except ValueError as error:
             raise BadRequest(f"{place}.reasoning_details: {error}", param=f"{place}.reasoning_details") from None
     text = message.reasoning_content or message.reasoning

@@ -1,6 +1,6 @@
 """A chat request as a conversation in no dialect."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -65,13 +65,15 @@ class _Thinking(msgspec.Struct):
 
 
 _TYPED = frozenset(
-    "messages tools tool_choice parallel_tool_calls response_format logprobs top_logprobs reasoning_effort reasoning thinking".split()
+    "messages tools tool_choice parallel_tool_calls response_format logprobs top_logprobs reasoning_effort reasoning"
+    " thinking".split()
 )
 _raws, _list = msgspec.json.Decoder(list[msgspec.Raw]), msgspec.json.Decoder(list[msgspec.Raw] | None)
 _flag, _whole = msgspec.json.Decoder(bool | None), msgspec.json.Decoder(int | None)
 _words = msgspec.json.Decoder(list[str] | None)
 _effort = msgspec.json.Decoder(Effort | None)
 _MODES: dict[str, Literal["auto", "none", "any"]] = {"auto": "auto", "none": "none", "required": "any"}
+_CACHE_KEYS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 _WAYS_TO_REASON = ("reasoning_effort", "reasoning", "thinking")
 
 
@@ -99,16 +101,12 @@ def parse(request: Request) -> Conversation:
     )
 
 
-_CACHE_KEYS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
-
-
 def _tool(raw: msgspec.Raw, place: str) -> Tool:
     kind = said_in(raw, "type", place) or "function"
     if kind != "function":
         raise Untranslatable(f"{place}.type", f"a tool of type {kind!r} cannot be said in another dialect")
     tool = strictly(raw, _Tool, place)
     function = tool.function
-    strictly(msgspec.Raw(msgspec.json.encode(_object_in(raw, "function"))), _Function, f"{place}.function")
     return Tool(
         name=function.name, description=function.description, schema=_schema(function.parameters, f"{place}.function.parameters"),
         strict=function.strict, cache=mark_of(tool.cache_control or function.cache_control),
@@ -151,9 +149,7 @@ def _form(fields: Fields) -> Format | None:
         case "json_schema" if form.json_schema is not None:
             given = form.json_schema
             schema = _schema(given.schema, "response_format.json_schema.schema")
-            return Format(
-                kind="json_schema", name=given.name, description=given.description, schema=schema, strict=given.strict
-            )
+            return Format(kind="json_schema", name=given.name, description=given.description, schema=schema, strict=given.strict)
         case "json_schema":
             raise BadRequest("response_format.json_schema is missing", param="response_format.json_schema")
     raise Untranslatable("response_format.type", "only text, json_object and json_schema can be said in another dialect")
@@ -175,7 +171,3 @@ def _reasoning(fields: Fields) -> Reasoning | None:
         return Reasoning(enabled=enabled, effort=asked.effort, tokens=asked.max_tokens, show=show)
     thinking = strictly(fields["thinking"], _Thinking, "thinking")
     return Reasoning(enabled=thinking.type != "disabled", tokens=thinking.budget_tokens)
-
-
-def _object_in(raw: msgspec.Raw, name: str) -> Any:
-    return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])[name]

@@ -100,7 +100,7 @@ def said_in(raw: msgspec.Raw, name: str, place: str) -> str | None:
 
 def data_url(url: str) -> tuple[str | None, str] | None:
     """(media type, base64 text) of a data: URL; None for any other URL. Raises ValueError where it is not base64."""
-    if not url[:5].lower() == "data:":
+    if url[:5].lower() != "data:":
         return None
     found = _DATA_URL.match(url)
     if found is None:

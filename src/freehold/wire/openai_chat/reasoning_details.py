@@ -32,7 +32,7 @@ class Detail(msgspec.Struct):
     index: int | None = None
 
 
-def written(thinking: Thinking, index: int) -> dict[str, Any]:
+def detail_of(thinking: Thinking, index: int) -> dict[str, Any]:
     """Signed or redacted thinking as a detail."""
     shape: dict[str, Any] = {"format": _FORMATS.get(thinking.maker or "", thinking.maker or "unknown"), "index": index}
     if thinking.redacted:
@@ -40,7 +40,7 @@ def written(thinking: Thinking, index: int) -> dict[str, Any]:
     return {"type": "reasoning.text", "text": thinking.text, "signature": thinking.signature, **shape}
 
 
-def read(detail: Detail) -> Thinking:
+def thinking_of(detail: Detail) -> Thinking:
     """The thinking a detail stands for. Raises ValueError on a type that is none of the three."""
     maker = _MAKERS.get(detail.format or "", None if detail.format in (None, "unknown") else detail.format)
     match detail.type:

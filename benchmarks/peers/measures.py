@@ -1,0 +1,86 @@
+"""One system under load, a few seconds at a time: CPU of a request, latency at a fixed rate, streams and their events."""
+
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.peers.running import Running
+
+CALLERS, RATE, STREAMS = 16, 25, 50
+LADDER = (50, 100, 200, 400, 800)
+HELD_MS = 20.0
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Microseconds; -1 where nothing was counted."""
+
+    p50: float
+    p99: float
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What `load` prints."""
+
+    answered: int
+    refused: int
+    broken: int
+    unsent: int
+    events: int
+    latency_us: Quantiles
+    delay_us: Quantiles
+
+    @property
+    def clean(self) -> bool:
+        """Whether every request was answered, and in time."""
+        return not (self.refused or self.broken or self.unsent)
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One round of one system. CPU is None where nothing was answered."""
+
+    requests_per_s: float
+    cpu_us_per_request: float | None
+    latency_us: Quantiles
+    cpu_us_per_event: float | None
+    delay_us: Quantiles
+    failures: int
+
+
+class Load:
+    """The load generator, compiled."""
+
+    def __init__(self, binary: Path) -> None:
+        self._binary = binary
+
+    def round(self, system: Running, seconds: float) -> Round:
+        """All callers at once, then a fixed rate, then streams."""
+        cpu, closed = self._with_cpu(system, "closed", CALLERS, seconds)
+        _, rated = self._with_cpu(system, "rate", CALLERS, seconds)
+        stream_cpu, streamed = self._with_cpu(system, "stream", STREAMS, seconds)
+        return Round(
+            requests_per_s=closed.answered / seconds,
+            cpu_us_per_request=cpu / closed.answered * 1e6 if closed.answered else None,
+            latency_us=rated.latency_us,
+            cpu_us_per_event=stream_cpu / streamed.events * 1e6 if streamed.events else None,
+            delay_us=streamed.delay_us,
+            failures=sum(said.refused + said.broken for said in (closed, rated, streamed)),
+        )
+
+    def held(self, system: Running, direct: Running, seconds: float) -> int:
+        """The most streams of LADDER whose events come at most HELD_MS later than direct ones, both at p99; 0: none."""
+        held = 0
+        for streams in LADDER:
+            without, through = (self._with_cpu(one, "stream", streams, seconds)[1] for one in (direct, system))
+            late_us = through.delay_us.p99 - without.delay_us.p99
+            if not through.clean or through.delay_us.p99 < 0 or late_us > HELD_MS * 1000:
+                break
+            held = streams
+        return held
+
+    def _with_cpu(self, system: Running, mode: str, callers: int, seconds: float) -> tuple[float, Said]:
+        request = system.stream if mode == "stream" else system.whole
+        command = [str(self._binary), mode, str(system.port), str(request), str(callers), f"{seconds:g}", str(RATE)]
+        before = system.cpu_s()
+        said = msgspec.json.decode(subprocess.run(command, capture_output=True, check=True).stdout, type=Said)
+        return system.cpu_s() - before, said

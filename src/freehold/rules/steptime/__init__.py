@@ -1,0 +1,1 @@
+"""How long one step of an inference engine takes, from FLOPs, bytes and a few fitted efficiencies."""

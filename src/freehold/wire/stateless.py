@@ -1,0 +1,20 @@
+"""What most natives have in common: they take every request as it came, and each event of a stream speaks for itself."""
+
+from freehold.core.ports import Delta, StreamCount
+from freehold.core.request import Request
+
+
+class Stateless:
+    """The `takes` and `deltas` of a Native whose `delta` needs no memory."""
+
+    def takes(self, request: Request) -> bool:
+        """Everything: what a server does not honour, its capabilities say."""
+        return True
+
+    def deltas(self) -> StreamCount:
+        """What counts one stream."""
+        return self
+
+    def delta(self, event: bytes) -> Delta:
+        """Read one complete SSE event. Raises ValueError on malformed data."""
+        raise NotImplementedError
