@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from freehold.app.tied import tied
 from freehold.core.errors import BadSettings, FreeholdError
 from freehold.core.ports import LaunchSpec
 from freehold.serve.engines.llamacpp_server import SUPERVISOR_PID
@@ -151,7 +152,13 @@ class Supervisor:
         self._reader = asyncio.create_task(self._copy_log(os.fdopen(read_end, "rb", buffering=0)))
         try:
             return await asyncio.create_subprocess_exec(
-                *argv, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=write_end, stderr=write_end, start_new_session=True
+                *argv,
+                env=env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                start_new_session=True,
+                preexec_fn=tied(),
             )
         except OSError as error:
             raise BadSettings(f"cannot run {argv[0]}: {error.strerror}; is the engine installed?") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from freehold.app.tied import tied
 from freehold.core.errors import BadSettings
 
 _READY_S = 60.0
@@ -35,7 +36,7 @@ class Children:
         with log.open("wb") as sink:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "freehold", *arguments, stdout=sink, stderr=sink, stdin=asyncio.subprocess.DEVNULL,
-                env=None if env is None else {**os.environ, **env}, start_new_session=True,
+                env=None if env is None else {**os.environ, **env}, start_new_session=True, preexec_fn=tied(),
             )  # fmt: skip
         self._running[name] = process
         for _ in range(int(_READY_S / 0.05)):
