@@ -33,9 +33,9 @@ check: .venv/.installed  ## Format, lint, types, layers, shape
 	@$(BIN)/lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
 	@$(BIN)/python -m pytest tests/test_shape.py
 
-bench: .venv/.installed  ## What the gateway adds, and what the scan finds beside Presidio (see docs/explain/performance.md)
-	@$(BIN)/python -m benchmarks.overhead $(ARGS)
+bench: .venv/.installed  ## What the scan finds beside Presidio, and the gateway beside its peers (see docs/explain/performance.md)
 	@$(BIN)/python -m benchmarks.sensitivity
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a plain read of them (3 GB of disk)
 	@$(BIN)/python -m benchmarks.plan_rows $(ARGS)
@@ -44,4 +44,4 @@ docs: .venv/.installed  ## Regenerate docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-focus .venv-presidio .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log
+	rm -rf .venv .venv-focus .venv-litellm .venv-presidio .venv-tensorzero .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log

@@ -53,9 +53,11 @@ def ledger_of_before(path: Path, schema: int, *entries: Entry) -> None:
         db.execute(f"PRAGMA user_version = {schema}")
         db.execute(f"PRAGMA application_id = {sqlite.APPLICATION_ID}")
         columns = len(db.execute("PRAGMA table_info(entries)").fetchall())
+        of_attempts = len(db.execute("PRAGMA table_info(attempts)").fetchall())
         for one in entries:
             row = entry_row(one)[:columns]  # later columns were added at the end
             db.execute(f"INSERT INTO entries VALUES ({', '.join('?' * columns)})", row)
             for n, attempt in enumerate(one.attempts):
                 attempt.price = None
-                db.execute(sqlite._insertion("attempts", ATTEMPT_COLUMNS, 1), attempt_row(one.id, n, attempt))
+                insertion = sqlite._insertion("attempts", ATTEMPT_COLUMNS[:of_attempts], 1)
+                db.execute(insertion, attempt_row(one.id, n, attempt)[:of_attempts])

@@ -63,7 +63,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "an alias in itself": ("targets: [box, api]", "targets: &t [box, *t]", ": nested too deeply"),
     "unknown data class": ("data: confidential", "data: secret", ":28: workloads.triage.data: unknown data class 'secret'; use"),
     "unknown provider": ("provider: openai", "provider: opnai", ":14: targets.api.provider: unknown provider 'opnai'; known: "),
-    "unknown engine": ("engine: vllm", "engine: sglang", ":20: targets.box.engine: unknown engine 'sglang'; known: lla"),
+    "unknown engine": ("engine: vllm", "engine: mlx", ":20: targets.box.engine: unknown engine 'mlx'; known: lla"),
     "rented and owned": ("engine: vllm", "engine: vllm\n    provider: lab", ":19: targets.box: give either provider: (rented)"),
     "no address": ("    url: http://127.0.0.1:9\n", "", ":19: targets.box: url is missing"),
     "address of no kind": ("http://127.0.0.1:9", "127.0.0.1:9", ":21: targets.box.url: "),

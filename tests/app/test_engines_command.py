@@ -24,7 +24,7 @@ def free_port() -> int:
 
 def test_list_knows_what_is_here() -> None:
     listed = {row["engine"]: row for row in json.loads(engines("list", "--json").stdout)}
-    assert listed.keys() == {"llamacpp", "vllm"}
+    assert listed.keys() == {"llamacpp", "vllm", "sglang", "tgi", "tensorrt_llm", "ollama"}
     assert all(row["installed"] == (row["install"] is None) for row in listed.values())
     table = engines("list").stdout
     assert all(name in table for name in listed)
@@ -33,14 +33,14 @@ def test_list_knows_what_is_here() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("run", "--engine=tgi"), "engine is 'tgi'; use one of llamacpp, vllm"),
+        (("run", "--engine=mlx"), "engine is 'mlx'; use one of llamacpp, vllm"),
         (("run", "--port=0"), "--port is 0; use 1 to 65535"),
         (("run", "--parallel=0"), "--parallel is 0; use 1 or more"),
         (("run", "llama"), "model 'llama' is unknown"),
         (("run", "/absent/m.gguf"), "/absent/m.gguf does not exist"),
         (("run", "--log=/absent/log"), "--log /absent/log cannot be written"),
         (("load", "127.0.0.1:1"), "write it with its scheme"),
-        (("load", "http://127.0.0.1:1", "--engine=tgi"), "engine is 'tgi'"),
+        (("load", "http://127.0.0.1:1", "--engine=mlx"), "engine is 'mlx'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(arguments: tuple[str, ...], says: str) -> None:
@@ -77,6 +77,6 @@ def test_run_tells_a_person_what_it_serves_and_ctrl_c_ends_it(tmp_path: Path) ->
         rest = command.communicate(timeout=10)
     assert (command.returncode, rest) == (0, ("", ""))
     assert said[0].startswith(f"tiny-tickets on llamacpp answers at http://127.0.0.1:{port}/v1")
-    assert "sha256 972a953f" in said[1]
+    assert "sha256:972a953f" in said[1]
     assert "not a useful model" in said[2]
     assert f"tiny-tickets at http://127.0.0.1:{port}" in log.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freehold.app import server
+from freehold.app import server, workers
 from freehold.serve.gateway import keeping
 
 UNIT = Path(__file__).parents[2] / "packaging" / "freehold.service"
@@ -35,8 +35,8 @@ def test_systemd_takes_every_line(tmp_path: Path, said: dict[str, str]) -> None:
 
 def test_it_is_not_killed_while_it_drains(said: dict[str, str]) -> None:
     assert said["KillSignal"] == "SIGTERM"
-    drain_s = server._DRAIN_S + server._SETTLE_S + keeping._LAST_S
-    assert int(said["TimeoutStopSec"]) > drain_s
+    drain_s = server.DRAIN_S + server.SETTLE_S + keeping._LAST_S
+    assert int(said["TimeoutStopSec"]) > workers.END_S > drain_s
 
 
 def test_it_may_do_nothing_it_need_not(said: dict[str, str]) -> None:

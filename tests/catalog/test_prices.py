@@ -74,8 +74,10 @@ def test_a_price_by_the_hour_is_the_dearest_and_says_so(book: PriceBook) -> None
     assert "dearest hour" in card.source
 
 
-def test_output_at_a_price_of_its_own_is_mentioned(book: PriceBook) -> None:
-    assert "reasoning tokens at a price of their own" in book.find("perplexity", "sonar-deep-research", DAY).source
+def test_output_at_a_price_of_its_own_is_applied_or_mentioned(book: PriceBook) -> None:
+    deep = book.find("perplexity", "sonar-deep-research", DAY)
+    assert deep.reasoning == Rate(nanousd("3"))
+    assert "citations at a price of their own, not applied" in deep.source
     assert "thinking mode bills output at $4" in book.find("alibaba", "qwen-plus-2025-04-28", DAY).source
 
 
@@ -132,7 +134,6 @@ def _plain(provider: Provider) -> list[str]:
         if (
             prices.input_mtok is not None
             and not any(isinstance(w, TimeOfDateConstraint) for w in windows)
-            and prices.output_reasoning_mtok is None
             and prices.output_citation_mtok is None
         ):
             found.append(listed.id)
@@ -180,6 +181,75 @@ def test_batch_and_flex_shares_are_those_of_the_library(book: PriceBook) -> None
     assert book.batch_multiplier("xai") == Decimal("0.8")
     assert book.batch_multiplier("deepseek") is None
     assert book.flex_multiplier("anthropic") is None
+
+
+def test_a_card_has_the_services_that_the_library_prices_apart(book: PriceBook) -> None:
+    gpt = book.find("openai", "gpt-5", DAY)
+    assert gpt.served("priority").output == Rate(nanousd("20"))
+    assert gpt.served("flex").cache_read == Rate(nanousd("0.0625"))
+    assert book.find("openai", "gpt-4o", DAY).served("batch").cache_read == Rate(nanousd("1.25")), "not halved in this queue"
+    claude = book.find("anthropic", "claude-sonnet-4-5", DAY)
+    assert claude.served("batch").cache_write_1h == Rate(nanousd("3"), ((200_000, nanousd("6")),))
+    assert book.find("anthropic", "claude-opus-5-5", DAY).served("fast").input == Rate(nanousd("8"))
+
+
+def test_a_queue_that_no_list_has_the_model_in_costs_the_sellers_share(book: PriceBook) -> None:
+    assert book.find("openai", "gpt-4o", DAY).served("flex").output == Rate(nanousd("5"))
+    assert book.find("aws", "amazon.nova-pro-v1:0", DAY).served("batch").input == Rate(nanousd("0.4"))
+
+
+@pytest.mark.parametrize(
+    ("service", "context"),
+    [
+        ("flex", {"service_tier": "flex"}),
+        ("batch", {"processing": "batch"}),
+        ("priority", {"service_tier": "priority"}),
+        ("fast", {"speed": "fast"}),
+    ],
+)
+def test_every_service_costs_what_the_library_says(book: PriceBook, service: str, context: dict[str, str]) -> None:
+    usage = Usage(
+        input_tokens=311_117, cache_read=100_003, cache_write=7_001, cache_write_1h=3_001, output_tokens=1_913, source="provider"
+    )
+    theirs = LibraryUsage(
+        input_tokens=311_117,
+        cache_read_tokens=100_003,
+        cache_write_tokens=7_001,
+        cache_write_1h_tokens=3_001,
+        output_tokens=1_913,
+    )
+    compared = 0
+    for provider in get_snapshot().providers:
+        for model in _plain(provider):
+            listed = provider.find_model(model) or next(m for m in provider.models if m.id == model)
+            if listed.get_prices(NOON, context) == listed.get_prices(NOON):
+                continue
+            price = listed.get_prices(NOON, context).calc_price(theirs)["total_price"]
+            expected = int((price * NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
+            assert cost_nanousd(book.find(provider.id, model, DAY).served(service), usage) == expected, f"{provider.id}/{model}"
+            compared += 1
+    assert compared >= 3
+
+
+def test_an_hour_in_the_cache_and_sound_have_rates_of_their_own(book: PriceBook) -> None:
+    assert book.find("anthropic", "claude-haiku-4-5", DAY).cache_write_1h == Rate(nanousd("2"))
+    flash = book.find("google", "gemini-2.5-flash", DAY)
+    assert (flash.input_audio, flash.cache_read_audio) == (Rate(nanousd("1")), Rate(nanousd("0.1")))
+
+
+def test_azure_has_openais_price_where_both_lists_say_the_same_and_says_so(book: PriceBook) -> None:
+    (listed,) = load_overlay().listed_as
+    for model in listed.models:
+        azure, openai = book.find("azure", model, DAY), book.find("openai", model, DAY)
+        assert (azure.input, azure.output, azure.cache_read) == (openai.input, openai.output, openai.cache_read)
+        assert azure.provider == "azure"
+        assert azure.source.startswith("listed at openai's price: LiteLLM 1.106.2 price JSON, 2026-10-21")
+        assert "genai-prices" in azure.source
+        assert [name for name, _ in azure.services] == ["batch"], "what Azure asks for other services is not known"
+    with pytest.raises(UnknownPrice, match="sold by"):
+        book.find("azure", "gpt-4o", dt.date(2026, 10, 20))
+    with pytest.raises(UnknownPrice):
+        book.find("azure", "gpt-4-turbo", DAY)  # dearer there
 
 
 def test_the_overlay_was_compared_with_the_installed_library() -> None:

@@ -137,7 +137,7 @@ def test_every_field_is_read_back_as_it_was_written(ledger: Ledger, written: Ent
     assert found == entry_row(written)
     assert tried == [attempt_row(written.id, n, attempt) for n, attempt in enumerate(written.attempts)]
     cards = {ident: msgspec.json.decode(card, type=type(CARD)) for ident, card in prices}
-    assert [cards.get(row[-1]) for row in tried] == [attempt.price for attempt in written.attempts]
+    assert [cards.get(row[ATTEMPT_COLUMNS.index("price_id")]) for row in tried] == [attempt.price for attempt in written.attempts]
 
 
 @pytest.mark.parametrize(

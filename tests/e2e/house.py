@@ -122,10 +122,11 @@ class Lab(Child):
 class Gateway(Child):
     """A gateway and its ledger, read as any other program would."""
 
-    def __init__(self, name: str, folder: Path, port: int, admin_port: int) -> None:
+    def __init__(self, name: str, folder: Path, port: int, admin_port: int, flags: Sequence[str] = ()) -> None:
         self.ledger = folder / f"{name}.db"
         self.admin_url = f"http://127.0.0.1:{admin_port}"
-        super().__init__(name, ["serve", "-c", f"{name}.yaml"], folder, port, "/livez")
+        self.flags = flags
+        super().__init__(name, ["serve", "-c", f"{name}.yaml", *flags], folder, port, "/livez")
 
     def entries(self) -> list[dict[str, Any]]:
         """Every entry, oldest first, with its attempts."""
@@ -175,8 +176,8 @@ class House:
         port = free_port()
         return self._keep(Child("tickets", ["engines", "run", "tiny-tickets", "--port", str(port)], self.folder, port, "/health"))
 
-    def gateway(self, name: str, config: Mapping[str, Any]) -> Gateway:
-        """`freehold serve` over this configuration, with a key, an admin key, ports and a ledger of its own."""
+    def gateway(self, name: str, config: Mapping[str, Any], *flags: str) -> Gateway:
+        """`freehold serve` over this configuration, with these flags, a key, an admin key, ports and a ledger of its own."""
         port, admin_port = free_port(), free_port()
         whole = {
             "version": 1, "listen": f"127.0.0.1:{port}", "store": f"sqlite:///{name}.db",
@@ -184,13 +185,13 @@ class House:
             "keys": [{"name": "tests", "sha256": digest(KEY)}], **config,
         }  # fmt: skip
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
-        return self._keep(Gateway(name, self.folder, port, admin_port))
+        return self._keep(Gateway(name, self.folder, port, admin_port, flags))
 
     def again(self, gateway: Gateway) -> Gateway:
         """The same gateway, ports and ledger, in a new process, once the old one is gone."""
         ports = [int(url.rpartition(":")[2]) for url in (gateway.url, gateway.admin_url)]
         self.children.remove(gateway)
-        return self._keep(Gateway(gateway.name, self.folder, *ports))
+        return self._keep(Gateway(gateway.name, self.folder, *ports, flags=gateway.flags))
 
     def _keep(self, child: AnyChild) -> AnyChild:
         self.children.append(child)

@@ -1,12 +1,14 @@
 """Streams through one gateway process: whole, in their own words, as they happen, counted to the token, at a constant memory."""
 
 import asyncio
+from decimal import Decimal
 
 import msgspec
 import pytest
 
 from e2e.client import Answer, ask, caller, chat
 from e2e.house import Gateway, House, Lab, rented
+from freehold.core.money import NANO
 from freehold.lab.chat import read_chat
 from freehold.lab.generation import generate
 
@@ -107,3 +109,21 @@ async def test_the_ledger_equals_the_providers_own_count(house: House) -> None:
     for entry, answer in ((gateway.entry(answer.id), answer) for answer in answers[:20]):
         upstream_id = answer.chunks[0]["id"] if answer.streamed else answer.json["id"]
         assert by_id[upstream_id] == [entry["uncached_input"] + (entry["cache_read"] or 0), entry["answer_output"]]
+
+
+async def test_a_stream_ends_with_its_cost_for_who_asks_and_for_nobody_else(gateway: Gateway) -> None:
+    body = chat("fast", "what does it cost?", stream=True, max_tokens=20)
+    async with caller(gateway.url) as session:
+        plain = await ask(session, body)
+        told = await ask(session, body, x_freehold_report="cost")
+        owned = await ask(session, body | {"model": "ticket-triage"}, x_freehold_report="cost")
+        refused = await ask(session, body, x_freehold_report="everything")
+    assert b"x-freehold-cost-usd" not in plain.body
+    (comment,) = [line for line in told.body.split(b"\n") if line.startswith(b":")]
+    (entry,) = [entry for entry in gateway.entries() if entry["id"] == told.id]
+    assert entry["cost_nanousd"] > 0
+    assert Decimal(comment.removeprefix(b": x-freehold-cost-usd=").decode()) * NANO == entry["cost_nanousd"]
+    assert told.body.index(comment) < told.body.index(b"data: [DONE]")
+    assert told.body.replace(comment + b"\n\n", b"").count(b"data: ") == plain.body.count(b"data: ")
+    assert b"x-freehold-cost-usd" not in owned.body, "its cost is the machine's"
+    assert refused.status == 400

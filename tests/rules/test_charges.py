@@ -17,11 +17,13 @@ rates = st.builds(
 )
 cards = st.builds(
     PriceCard, provider=st.sampled_from(["openai", "lab"]), model=st.just("m"), input=rates, output=rates,
-    cache_read=st.none() | rates, cache_write=st.none() | rates, nanousd_per_request=st.sampled_from([0, 0, 1, 5_000_000]),
+    cache_read=st.none() | rates, cache_write=st.none() | rates, cache_write_1h=st.none() | rates,
+    input_audio=st.none() | rates, cache_read_audio=st.none() | rates, reasoning=st.none() | rates,
+    output_audio=st.none() | rates, nanousd_per_request=st.sampled_from([0, 0, 1, 5_000_000]),
     valid_from=st.just("2026-11-01"), source=st.just("tests"),
 )  # fmt: skip
 counts = st.sampled_from([0, 0, 1]) | st.integers(0, 5_000)
-tokens = st.tuples(counts, counts, counts, counts, counts)
+tokens = st.tuples(*[counts] * len(TOKEN_METERS))
 
 
 @st.composite
@@ -36,18 +38,24 @@ def attempts(draw: st.DrawFn) -> list[Billed]:
     return found
 
 
-def cost(card: PriceCard, used: tuple[int, int, int, int, int]) -> int:
-    uncached, read, write, answer, reasoning = used
-    return cost_nanousd(
-        card,
-        Usage(
-            input_tokens=uncached + read + write, output_tokens=answer + reasoning, cache_read=read, cache_write=write,
-            reasoning=reasoning, source="provider",
-        ),
+def cost(card: PriceCard, used: tuple[int, ...]) -> int:
+    n = dict(zip(TOKEN_METERS, used, strict=True))
+    read, write = n["cache_read"] + n["cache_read_audio"], n["cache_write"] + n["cache_write_1h"]
+    usage = Usage(
+        input_tokens=n["input"] + n["input_audio"] + read + write, output_tokens=n["output"] + n["reasoning"] + n["output_audio"],
+        cache_read=read, cache_write=write, reasoning=n["reasoning"], cache_write_1h=n["cache_write_1h"],
+        input_audio=n["input_audio"], cache_read_audio=n["cache_read_audio"], output_audio=n["output_audio"], source="provider",
     )  # fmt: skip
+    assert usage.buckets() == n
+    return cost_nanousd(card, usage)
 
 
-def one(used: tuple[int, int, int, int, int], cost_nanousd: int, card: PriceCard | None) -> list[Charge]:
+def plain(*counted: int) -> tuple[int, ...]:
+    """Of the meters that every provider has, and nothing of the others."""
+    return (*counted, *[0] * (len(TOKEN_METERS) - len(counted)))
+
+
+def one(used: tuple[int, ...], cost_nanousd: int, card: PriceCard | None) -> list[Charge]:
     return list(charges([Billed(0, "t", "m", "w", "k", False, "provider", used, cost_nanousd, "a" if card else None, card)]))
 
 
@@ -90,7 +98,7 @@ def test_a_tier_is_a_line_of_its_own_and_reasoning_costs_as_output_does() -> Non
         provider="p", model="m", input=Rate(2_000_000, ((10, 4_000_000),)), output=Rate(6_000_000), nanousd_per_request=5,
         valid_from="2026-11-01", source="tests",
     )  # fmt: skip
-    small, large = (4, 2, 0, 3, 2), (11, 0, 0, 1, 0)
+    small, large = plain(4, 2, 0, 3, 2), plain(11, 0, 0, 1)
     both = [Billed(0, "t", "m", "w", "k", False, "provider", used, cost(card, used), "a", card) for used in (small, large, small)]
     found = [(c.meter, c.quantity, c.unit_nanousd, c.cost_nanousd) for c in charges(both)]
     assert found == [
@@ -101,8 +109,8 @@ def test_a_tier_is_a_line_of_its_own_and_reasoning_costs_as_output_does() -> Non
 
 
 def test_what_was_booked_is_never_lost_even_without_a_price_or_tokens() -> None:
-    assert [(c.meter, c.unit_nanousd, c.cost_nanousd) for c in one((3, 0, 0, 1, 0), 9, None)] == [
+    assert [(c.meter, c.unit_nanousd, c.cost_nanousd) for c in one(plain(3, 0, 0, 1, 0), 9, None)] == [
         ("input", None, 6), ("output", None, 3)
     ]  # fmt: skip
-    assert [(c.meter, c.quantity, c.cost_nanousd) for c in one((0, 0, 0, 0, 0), 9, None)] == [("request", 1, 9)]
-    assert one((0, 0, 0, 0, 0), 0, None) == []
+    assert [(c.meter, c.quantity, c.cost_nanousd) for c in one(plain(0, 0, 0, 0, 0), 9, None)] == [("request", 1, 9)]
+    assert one(plain(0, 0, 0, 0, 0), 0, None) == []

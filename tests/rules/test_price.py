@@ -3,14 +3,15 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 import genai_prices
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.catalog.prices import PriceBook
 from freehold.core.money import NANO, nanousd
-from freehold.core.price import PriceCard, Rate
-from freehold.core.usage import Usage
+from freehold.core.price import PriceCard, Rate, Rates
+from freehold.core.usage import BUCKETS, Bucket, Usage
 from freehold.rules.price import cost_nanousd
 
 DAY = dt.date(2026, 11, 21)
@@ -36,6 +37,63 @@ def use(uncached: int = 0, read: int = 0, write: int = 0, output: int = 0) -> Us
     return Usage(
         input_tokens=uncached + read + write, output_tokens=output, cache_read=read, cache_write=write, source="provider"
     )
+
+
+RATES = ("cache_read", "cache_write", "cache_write_1h", "input_audio", "cache_read_audio", "reasoning", "output_audio")
+any_rate = st.builds(
+    Rate, st.integers(0, 10**11), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**11)), max_size=2).map(tuple)
+)
+cards = st.fixed_dictionaries({name: st.none() | any_rate for name in RATES} | {"input": any_rate, "output": any_rate}).map(
+    lambda fields: card(**fields)
+)
+
+
+@st.composite
+def detailed(draw: st.DrawFn) -> Usage:
+    """Any usage, with all its kinds of token told apart."""
+    n = {bucket: draw(tokens) for bucket in BUCKETS}
+    read, write = n["cache_read"] + n["cache_read_audio"], n["cache_write"] + n["cache_write_1h"]
+    return Usage(
+        input_tokens=n["input"] + n["input_audio"] + read + write, output_tokens=n["output"] + n["reasoning"] + n["output_audio"],
+        cache_read=read, cache_write=write, reasoning=n["reasoning"], cache_write_1h=n["cache_write_1h"],
+        input_audio=n["input_audio"], cache_read_audio=n["cache_read_audio"], output_audio=n["output_audio"], source="provider",
+    )  # fmt: skip
+
+
+@given(detailed(), cards)
+def test_the_buckets_cost_the_whole_before_its_one_rounding(usage: Usage, priced: PriceCard) -> None:
+    size = usage.input_tokens
+    parts = [Fraction(count * priced.of(bucket).at(size), 1_000_000) for bucket, count in usage.buckets().items()]
+    assert cost_nanousd(priced, usage) == round(sum(parts))
+
+
+@given(detailed(), cards, st.sampled_from(BUCKETS))
+def test_telling_a_kind_apart_changes_nothing_where_it_has_no_rate_of_its_own(
+    usage: Usage, priced: PriceCard, kind: Bucket
+) -> None:
+    same = msgspec.structs.replace(priced, **dict.fromkeys(RATES, None))
+    silent = Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, source="provider")
+    assert cost_nanousd(same, usage) == cost_nanousd(same, silent)
+    if kind in RATES and getattr(priced, kind) is not None:
+        assert priced.of(kind) == getattr(priced, kind)
+
+
+@pytest.mark.parametrize("tier", [None, "", "auto", "default", "standard", "on_demand"])
+def test_the_standard_service_costs_the_list_price(tier: str | None) -> None:
+    flex = Rates(input=Rate(1), output=Rate(2))
+    assert card(services=(("flex", flex),)).served(tier) == card()
+
+
+def test_the_service_that_a_reply_names_is_billed_and_one_unknown_is_marked() -> None:
+    flex = Rates(input=Rate(nanousd("1.25")), output=Rate(nanousd("5")))
+    priced = card(services=(("flex", flex),), cache_read=Rate(nanousd("2")))
+    served = priced.served("flex")
+    assert (served.input, served.output, served.cache_read, served.service_tier) == (flex.input, flex.output, None, "flex")
+    assert cost_nanousd(served, use(1_000_000, output=1_000_000)) == nanousd("6.25")
+    assert (served.source, served.services) == ("test", ())
+    unknown = priced.served("scale")
+    assert (unknown.input, unknown.service_tier) == (priced.input, "scale")
+    assert unknown.source == "test; no price of the service tier 'scale' is known, this is the standard one"
 
 
 def test_seven_million_in_and_three_million_out_cost_47_50() -> None:

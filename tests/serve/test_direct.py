@@ -17,6 +17,8 @@ from freehold.serve.transport.direct import DirectOutbound
 from freehold.serve.transport.outbound import AiohttpOutbound
 from freehold.serve.transport.reply import Reply
 
+pytest_plugins = ("outbound_loops",)
+
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\n"
 STREAM = b"3\r\nabc\r\n1;name=value\r\nd\r\n0\r\ntrailer: x\r\n\r\n"
@@ -295,6 +297,17 @@ async def test_only_what_ended_as_it_should_serves_again(said: bytes, opened: in
     assert len(connections) == opened
 
 
+async def test_a_call_that_says_it_is_the_last_is() -> None:
+    """Some servers promise to keep a connection and then close it."""
+    connections: list[int] = []
+    async with server(always(GOOD["length"], connections)) as url, DirectOutbound() as outbound:
+        for _ in range(3):
+            reply = await outbound.send(HttpCall(url, {"connection": "close"}, b"{}"))
+            assert await reply.read(10) == b"abcd"
+            reply.close()
+    assert len(connections) == 3
+
+
 async def test_bytes_that_nobody_asked_for_close_a_connection_that_waits() -> None:
     connections: list[int] = []
     told = asyncio.Event()
@@ -364,7 +377,7 @@ async def test_first_bytes_arrive_while_the_stream_is_open() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"x-a": "1\r\nx-b: 2"}, {"x-a\n": "1"}, {"x-a": "\0"}, {"Content-Length": "5"}, {"host": "elsewhere"}],
+    [{"x-a": "1\r\nx-b: 2"}, {"x-a\n": "1"}, {"x-a": "\0"}, {"Content-Length": "5"}, {"host": "elsewhere"}, {"upgrade": "h2c"}],
 )
 async def test_headers_that_would_change_the_request_are_not_sent(headers: dict[str, str]) -> None:
     connections: list[int] = []

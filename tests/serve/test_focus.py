@@ -27,7 +27,7 @@ DECIMALS = (
     "BilledCost ContractedCost EffectiveCost ListCost PricingQuantity ConsumedQuantity ListUnitPrice ContractedUnitPrice".split()
 )
 TIMES = "BillingPeriodStart BillingPeriodEnd ChargePeriodStart ChargePeriodEnd".split()
-RENTED = Billed(NOON, "api", "org/m@0123abc", "triage", "app", False, "provider", (300, 33, 0, 41, 7), 1_300_001, "c1", CARD)
+RENTED = Billed(NOON, "api", "org/m@0123abc", "triage", "app", False, "provider", (300, 33, 0, 41, 7, 0, 0, 5, 3), 1_300_001, "c1", CARD)
 USE = ImportedUse(NOON, NOON + HOUR, "openai", "gpt-4o", "old", None, 3, 120, 20, 10, 275_000)
 
 

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from bill_ledger import BOX, CARD, HOUR, NOON, asked, fill, imported, logged, owned, stood, tried, usage, write
 from ledger_entries import ledger_of_before
 
 from freehold.core.errors import BadSettings
-from freehold.rules.charges import ImportedUse
+from freehold.core.price import Rate
+from freehold.core.usage import Usage
+from freehold.rules.charges import TOKEN_METERS, ImportedUse, charges
+from freehold.rules.price import cost_nanousd
 from freehold.serve.stores.charges import ChargesReader
 
 
@@ -25,10 +29,26 @@ def test_every_attempt_that_used_or_cost_anything_bills_and_no_owned_one(path: P
     )
     found = list(ChargesReader(path).attempts())
     assert [(a.target, a.workload, a.tokens) for a in found] == [
-        ("api", "triage", (5, 2, 1, 3, 4)), ("api", "w", (5, 0, 0, 0, 0)), ("other", "w", (6, 0, 0, 0, 0)),
+        ("api", "triage", (5, 2, 1, 3, 4, 0, 0, 0, 0)), ("api", "w", (5, *[0] * 8)), ("other", "w", (6, *[0] * 8)),
     ]  # fmt: skip
     assert {a.price for a in found} == {CARD}
     assert {a.hour for a in found} == {NOON}
+
+
+def test_kinds_of_token_that_are_priced_apart_are_told_apart_and_none_counts_twice(path: Path) -> None:
+    used = Usage(
+        input_tokens=100, output_tokens=50, cache_read=30, cache_write=20, reasoning=10, cache_write_1h=15, input_audio=40,
+        cache_read_audio=7, output_audio=25, source="provider",
+    )  # fmt: skip
+    card = msgspec.structs.replace(CARD, cache_write_1h=Rate(5_000_000_000), service_tier="flex")
+    write(path, asked(NOON, tried(used, card, service_tier="flex")))
+    (attempt,) = ChargesReader(path).attempts()
+    assert dict(zip(TOKEN_METERS, attempt.tokens, strict=True)) == used.buckets()
+    assert sum(attempt.tokens) == 150
+    assert attempt.price == card
+    lines = list(charges([attempt]))
+    assert sum(line.cost_nanousd for line in lines) == cost_nanousd(card, used)
+    assert {line.meter: line.quantity for line in lines if line.meter != "request"} == used.buckets()
 
 
 def test_the_time_is_that_of_receipt_and_its_end_is_outside(path: Path) -> None:
@@ -56,7 +76,7 @@ def test_a_ledger_of_before_is_read(path: Path) -> None:
     ledger_of_before(path, 1, asked(NOON, tried(usage(5, answer=1))))
     reader = ChargesReader(path)
     (attempt,) = reader.attempts()
-    assert (attempt.tokens, attempt.lab, attempt.price) == ((5, 0, 0, 1, 0), False, None)
+    assert (attempt.tokens, attempt.lab, attempt.price) == ((5, 0, 0, 1, *[0] * 5), False, None)
     assert attempt.cost_nanousd > 0
     assert reader.machines_seen() is None
     assert (list(reader.imported()), reader.imported_without_cost()) == ([], 0)

@@ -9,6 +9,8 @@ from outbound_clients import Client
 
 from freehold.core.ports import HttpCall, Outbound, UpstreamFailure
 
+pytest_plugins = ("outbound_loops",)
+
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-odd: \xff\r\n\r\nok"
 

@@ -15,6 +15,8 @@ from freehold.core.ports import HttpCall, Outbound, UpstreamFailure
 from freehold.serve.transport.outbound import trust
 from freehold.serve.transport.ways import Way, is_loopback, origin
 
+pytest_plugins = ("outbound_loops",)
+
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
 
 

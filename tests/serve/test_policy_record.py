@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.core.policy_facts import TargetFacts
+from freehold.core.releases import Release
 from freehold.core.target import Secret, Target, Terms
 from freehold.serve.gateway import policy_record
 from freehold.serve.gateway.house import Gateway
@@ -40,7 +41,7 @@ class Store:
         for _ in range(times):
             assert await asyncio.to_thread(self._news.acquire, timeout=10)
 
-    def loaded(self, version: str, targets: Sequence[TargetFacts], now: float) -> None:
+    def loaded(self, version: str, targets: Sequence[TargetFacts], now: float, releases: Sequence[Release] = ()) -> None:
         raise LedgerUnavailable("disk full")
 
     def seen(self, version: str, now: float) -> None:
@@ -65,7 +66,7 @@ def gateway(version: str) -> Gateway:
 
 
 def policy(version: str) -> Policy:
-    made: Any = type("Loaded", (), {"version": version, "targets": {"api": TARGET}})()
+    made: Any = type("Loaded", (), {"version": version, "targets": {"api": TARGET}, "workloads": {}})()
     return cast("Policy", made)
 
 

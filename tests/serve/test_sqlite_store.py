@@ -46,6 +46,8 @@ def test_an_entry_as_it_lies_in_the_file(store: SqliteStore, path: Path) -> None
     assert (attempt["entry_id"], attempt["n"], attempt["raw_usage"]) == ("fh-1", 0, '{"prompt_tokens":100}')
     assert msgspec.json.decode(attempt["card"], type=type(CARD)) == CARD
     assert (attempt["valid_from"], attempt["source"]) == ("2026-11-01", "tests")
+    kinds = ("cache_write_1h", "input_audio", "cache_read_audio", "output_audio", "service_tier")
+    assert {attempt[name] for name in kinds} == {None}, "unreported is no zero"
 
 
 def test_a_refused_request_has_no_target_and_no_tokens(store: SqliteStore, path: Path) -> None:
@@ -176,3 +178,22 @@ def test_a_missing_ledger_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no ledger at"):
         LedgerReader(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_batch_of_more_rows_than_one_statement_takes(store: SqliteStore, path: Path) -> None:
+    batch = [entry(f"fh-{n:03}") for n in range(70)]
+    for one in batch[::3]:
+        one.attempts.append(msgspec.structs.replace(one.attempts[0], reason="the second"))
+    store.write(batch)
+    assert [row["id"] for row in rows(path, "SELECT id FROM entries ORDER BY rowid")] == [one.id for one in batch]
+    counts = {row["entry_id"]: row["n"] for row in rows(path, "SELECT entry_id, count(*) AS n FROM attempts GROUP BY entry_id")}
+    assert counts == {one.id: len(one.attempts) for one in batch}
+
+
+def test_one_bad_row_among_many_takes_the_batch_with_it(store: SqliteStore, path: Path) -> None:
+    batch = [entry(f"fh-{n:03}") for n in range(40)]
+    with pytest.raises(LedgerUnavailable):
+        store.write([*batch, entry("fh-000")])
+    assert rows(path, "SELECT * FROM entries") == rows(path, "SELECT * FROM attempts") == []
+    store.write(batch)
+    assert len(rows(path, "SELECT * FROM entries")) == 40

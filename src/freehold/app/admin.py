@@ -16,13 +16,14 @@ from starlette.routing import Route
 
 from freehold.app.admin_door import COOKIE, AdminDoor, problem
 from freehold.app.budget_states import budget_states
+from freehold.app.crew import Live, Whole
 from freehold.app.handled import handled, kind_labels
-from freehold.app.reload import Reloader
 from freehold.app.rested import Rested
 from freehold.app.signals import Watcher
 from freehold.app.spending import recent_entries, spending
 from freehold.app.verdicts import judged
-from freehold.core.errors import BadSettings, LedgerUnavailable
+from freehold.core.decision import TargetState
+from freehold.core.errors import BadSettings, LedgerUnavailable, Saturated
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.stores.place import LedgerPlace
 
@@ -33,10 +34,10 @@ _MAX_FORM_BYTES = 4096
 class Admin:
     """Handlers over the running gateway and its ledger."""
 
-    def __init__(self, gateway: Gateway, watcher: Watcher, reloader: Reloader, ledger: LedgerPlace, key_sha256: str) -> None:
+    def __init__(self, gateway: Gateway, watcher: Watcher, whole: Whole, ledger: LedgerPlace, key_sha256: str) -> None:
         self._gateway = gateway
         self._watcher = watcher
-        self._reloader = reloader
+        self._whole = whole
         self._ledger = ledger
         self.door = AdminDoor(gateway, key_sha256)
         self._spent = Rested(partial(spending, ledger))
@@ -65,8 +66,12 @@ class Admin:
 
     async def summary(self, request: Request) -> Response:
         """`/admin/summary`: totals and every cost by workload and target, live state of each target, the owned machines and how
-        busy they were, constraint violations (none, ever), and how many attempts cannot be judged."""
-        return _json(await run_in_threadpool(self._summary))
+        busy they were, constraint violations (none, ever), how many attempts cannot be judged, and the workers."""
+        try:
+            live = await self._whole.live()
+        except Saturated as error:
+            return problem(503, error.message)
+        return _json(await run_in_threadpool(self._summary, live))
 
     async def entries(self, request: Request) -> Response:
         """`/admin/entries?limit=50`: the newest ledger entries."""
@@ -81,7 +86,7 @@ class Admin:
 
     async def config(self, request: Request) -> Response:
         """`/admin/config`: the version in force, since when, how often files were taken and refused, and the last refusal."""
-        return _json(self._reloader.state)
+        return _json(self._whole.loaded)
 
     async def signals(self, request: Request) -> Response:
         """`/admin/signals`: the signals of the build threshold as they were last judged."""
@@ -89,7 +94,7 @@ class Admin:
 
     async def reload(self, request: Request) -> Response:
         """`POST /admin/reload`: read the configuration again, as SIGHUP does; `/admin/config` has the outcome."""
-        self._reloader.ask()
+        self._whole.reload()
         return Response(status_code=202)
 
     async def budgets(self, request: Request) -> Response:
@@ -99,9 +104,9 @@ class Admin:
         except LedgerUnavailable as error:
             return problem(503, error.message)
 
-    def _summary(self) -> dict[str, object]:
+    def _summary(self, live: Live) -> dict[str, object]:
         spent, found, policy = self._spent.read(), self._judged.read(), self._gateway.policy
-        states = self._gateway.board.states(tuple(policy.targets))
+        states = {name: live.targets.get(name, TargetState()) for name in policy.targets}
         targets = [
             {
                 "name": t.name, "kind": t.kind, "model": t.model, "clearance": t.clearance.name, "lab": t.lab,
@@ -113,14 +118,15 @@ class Admin:
             for t in policy.targets.values()
         ]  # fmt: skip
         return {
-            "policy": policy.version, "in_flight": self._gateway.in_flight, "targets": targets, "slices": spent.slices,
+            "policy": policy.version, "in_flight": live.in_flight, "targets": targets, "slices": spent.slices,
             "machines": spent.machines, "violations": found.violations, "unproven": found.unproven,
+            "workers": live.workers,
         }  # fmt: skip
 
 
-def admin_app(gateway: Gateway, watcher: Watcher, reloader: Reloader, ledger: LedgerPlace, key_sha256: str) -> Starlette:
+def admin_app(gateway: Gateway, watcher: Watcher, whole: Whole, ledger: LedgerPlace, key_sha256: str) -> Starlette:
     """The ASGI application. A Host that is not loopback is refused, so that no web page can reach it by rebinding a name."""
-    admin = Admin(gateway, watcher, reloader, ledger, key_sha256)
+    admin = Admin(gateway, watcher, whole, ledger, key_sha256)
     viewer, operator = partial(admin.door.needs, "viewer"), partial(admin.door.needs, "operator")
     routes = [
         Route("/", admin.dashboard),

@@ -43,6 +43,16 @@ class ConfigFile:
         field = ".".join(str(step) for step in loc if not str(step).startswith("function-"))
         return f"{self.path}:{line + 1}: {field}: " if field else f"{self.path}:{line + 1}: "
 
+    def node(self, loc: Location) -> yaml.Node | None:
+        """What stands there in the file, with its marks; None: nothing."""
+        node: yaml.Node = self._root
+        for step in loc:
+            inner = _child(node, step)
+            if inner is None:
+                return None
+            node = inner[0]
+        return node
+
     def refuse(self, loc: Location, message: str) -> BadSettings:
         """The error for a field that is well-formed and wrong all the same."""
         return BadSettings(self.place(loc) + message)

@@ -71,9 +71,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(body: bytes, key: Key, headers: Mapping[str, str], policy: Policy, moment: Moment) -> Explanation:
     """Raises what the gateway would answer with before it decides: BadRequest, NotFound, Forbidden, ContentBlocked."""
     request = openai_chat.read(body)
-    speech = Speech(request, ChatSurface())
     content = inspected(request, policy.inspector)
     workload, ask = classify(request, key, headers, policy, content)
+    speech = Speech(request, ChatSurface(), workload.prompts)
     ask = scoped(ask, workload, key, policy.targets)
     content.refuse_blocked(workload.name)
 
@@ -95,7 +95,7 @@ def explain(body: bytes, key: Key, headers: Mapping[str, str], policy: Policy, m
         egress=tuple(sorted(ask.egress)), needs=tuple(sorted(ask.needs)), least_tokens=ask.least_tokens, spill=workload.spill,
         choices=_choices(decision.candidates), removed=decision.removed, if_failed=_choices(tried[1:]), if_full=if_full,
         if_queued=if_queued, busy=moment.busy,
-        counts=counts(request, tried, caller, policy, moment),
+        counts=counts(speech.longest(decision), tried, caller, policy, moment),
         refused=None if tried else f"no target may serve this request: {decision.why_not()}",
     )  # fmt: skip
 

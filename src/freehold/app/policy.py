@@ -13,6 +13,7 @@ from freehold.app.declared import Declared
 from freehold.app.guards import build_ways, kept_content, media_lists
 from freehold.app.hiring import hire
 from freehold.app.probes import ProbeRecord, read_probes
+from freehold.app.prompts import configured_prompts
 from freehold.app.sensitivity import build_inspector
 from freehold.app.settings import PriceSettings, TargetSettings
 from freehold.catalog.capabilities import load_capabilities
@@ -52,7 +53,7 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
         except UnknownPrice as error:
             raise file.refuse(("targets", name), f"no price: {error}; give price: {{like: provider/model}} or numbers") from None
     return Policy(
-        version=f"{file.version}-{facts_digest(targets.values())}",
+        version=f"{file.version}-{facts_digest(targets.values(), workloads.values())}",
         targets=targets, workloads=workloads, codecs={n: _codec(t) for n, t in targets.items()},
         engines={n: ENGINES[t.codec] for n, t in targets.items() if not t.rented},
         keys=Keyring(keys), bounds=Bounds(**settings.bounds.model_dump()), price=price,
@@ -83,15 +84,23 @@ def _target(file: ConfigFile, name: str, spec: TargetSettings, hardware: Hardwar
         regions=frozenset(spec.regions),
         terms=Terms(spec.terms.retention_days, spec.terms.trains_on_data, spec.terms.baa),
         egress=spec.egress,
-        provider=spec.operator or (None if spec.provider == "openai_compatible" else spec.provider),
+        provider=spec.operator or _company(spec.provider),
         labels=None if spec.labels is None else frozenset(spec.labels),
-        pinned=is_pinned(spec.model) if spec.pinned is None else spec.pinned,
+        pinned=is_pinned(spec.model) or spec.weights is not None if spec.pinned is None else spec.pinned,
+        weights=spec.weights,
         context_tokens=spec.context_tokens,
         concurrency=spec.concurrency,
         max_output_tokens=spec.max_output_tokens,
         hardware=hardware,
         lab=spec.lab or spec.provider == "lab",
     )
+
+
+def _company(provider: str | None) -> str | None:
+    """Who runs it; nobody knows whose an OpenAI-compatible server is."""
+    if provider is None or provider == "openai_compatible":
+        return None
+    return PROVIDERS[provider].company or provider
 
 
 def _with_capabilities(file: ConfigFile, targets: Mapping[str, Target], probes: ProbeRecord) -> dict[str, Target]:
@@ -122,6 +131,7 @@ def _secret(file: ConfigFile, name: str, spec: TargetSettings) -> Secret | None:
 
 def _workloads(file: ConfigFile, targets: Mapping[str, Target], declared: Declared) -> dict[str, Workload]:
     workloads: dict[str, Workload] = {}
+    prompts = configured_prompts(file)
     for name, spec in file.settings.workloads.items():
         for unknown in [t for t in spec.targets if t not in targets]:
             raise file.refuse(("workloads", name, "targets"), f"unknown target {unknown!r}; there are {', '.join(targets)}")
@@ -133,7 +143,9 @@ def _workloads(file: ConfigFile, targets: Mapping[str, Target], declared: Declar
         if all(removed):
             why = "; ".join(f"{reason.target}: {reason.detail}" for reason in removed if reason)
             raise file.refuse(("workloads", name), f"none of its targets may ever serve it ({why})")
-        workloads[name] = Workload(name=name, targets=tuple(spec.targets), handling=handling, spill=spec.spill)
+        workloads[name] = Workload(
+            name=name, targets=tuple(spec.targets), handling=handling, spill=spec.spill, prompts=prompts[name]
+        )
     for clash in workloads.keys() & targets.keys():
         raise file.refuse(("workloads", clash), "a target has the same name; requests could not tell them apart")
     return workloads
@@ -150,7 +162,7 @@ def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[T
     def find(name: str, codec: str, model: str, day: date) -> PriceCard:
         stated = specs[name].price
         if stated is None:
-            return book.find(codec, model, day)
+            return book.find(PROVIDERS[codec].company or codec, model, day)
         if stated.like is not None:
             provider, _, like = stated.like.partition("/")
             return book.find(provider, like, day)
@@ -164,14 +176,8 @@ def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[T
 
 def contract_card(provider: str, model: str, stated: PriceSettings) -> PriceCard:
     """A negotiated price, as the settings state it in numbers."""
-    rates = [
-        None if usd is None else Rate(nanousd(usd))
-        for usd in (stated.input, stated.output, stated.cache_read, stated.cache_write)
-    ]
-    given_input, given_output, cache_read, cache_write = rates
-    assert given_input is not None
-    assert given_output is not None
-    return PriceCard(
-        provider=provider, model=model, input=given_input, output=given_output, cache_read=cache_read,
-        cache_write=cache_write, valid_from=stated.valid_from, source=stated.source,
-    )  # fmt: skip
+    assert stated.input is not None
+    assert stated.output is not None
+    names = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio")
+    rates = {name: Rate(nanousd(usd)) for name in names if (usd := getattr(stated, name)) is not None}
+    return PriceCard(**rates, provider=provider, model=model, valid_from=stated.valid_from, source=stated.source)

@@ -24,7 +24,7 @@ _EVERY_S = 0.5  # a file counts as written once two looks in a row see the same:
 _FIXED: tuple[Location, ...] = (
     ("listen",), ("metrics",), ("store",), ("admin", "listen"), ("admin", "key_sha256"), ("content", "path"), ("content", "key"),
     ("content", "record_bytes"), ("signals", "webhook"),
-    ("bounds", "body_bytes"), ("bounds", "connect_s"), ("limits", "store"),
+    ("bounds", "body_bytes"), ("bounds", "connect_s"), ("limits", "store"), ("telemetry",),
 )  # fmt: skip
 _log = structlog.get_logger("freehold.reload")
 

@@ -1,15 +1,16 @@
-"""One process: the data plane, the admin plane, the ledger's thread and the load watch, started together and drained together."""
+"""One process: the data plane, the admin plane, the ledger's thread and the watches, started together and drained together."""
 
 import asyncio
 import contextlib
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 import uvicorn
 
@@ -17,6 +18,8 @@ from freehold.app.access import admission
 from freehold.app.admin import admin_app
 from freehold.app.admin_door import AdminDoor
 from freehold.app.config_file import ConfigFile
+from freehold.app.crew import Crew, Whole
+from freehold.app.data_plane import data_plane, state_of
 from freehold.app.dead_rules import dead_rules
 from freehold.app.guards import open_content
 from freehold.app.health import configured_health
@@ -26,15 +29,13 @@ from freehold.app.metrics_door import MetricsDoor
 from freehold.app.policy import build_policy
 from freehold.app.reload import Reloader, file_watched
 from freehold.app.signals import Watcher, build_webhook, owned_slots, signals_watched
+from freehold.app.telemetry import telemetry_sent
 from freehold.core.conversation import Untranslatable
-from freehold.core.ports import Sink, Surface
 from freehold.core.target import Target
 from freehold.serve.gateway.exchange import Speech
-from freehold.serve.gateway.handle import Body, handle
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.keeping import Keeper, content_kept
 from freehold.serve.gateway.machine_hours import machines_on_record
-from freehold.serve.gateway.pages import model_list, one_model, readiness
 from freehold.serve.gateway.paid_probe import QUESTION, Question, watch_paid
 from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.policy_record import policies_on_record, put_on_record
@@ -44,13 +45,12 @@ from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.policies import PolicyRecord
-from freehold.serve.transport.asgi import DataPlane, PageReply
 from freehold.serve.transport.outbound import AiohttpOutbound
 from freehold.serve.transport.strict import StrictHttp
-from freehold.wire.dialects import PATHS, SURFACES
+from freehold.wire.dialects import SURFACES
 
-_DRAIN_S = 30
-_SETTLE_S = 5.0
+DRAIN_S = 30
+SETTLE_S = 5.0
 _log = structlog.get_logger("freehold.server")
 
 
@@ -62,14 +62,35 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process serves on, and who it belongs to.
+
+    `admin` None: another worker has the admin plane, and with it what is done once for all of them (machine hours, signals).
+    `ready` is called once it serves. `crew`: the other workers, None where there are none. `late`: the file may have changed.
+    """
+
+    data: socket.socket
+    admin: socket.socket | None
+    admin_sha256: str
+    ready: Callable[[], None]
+    crew: Crew | None = None
+    late: bool = False
+
+
 async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises BadSettings before anything is half-started."""
+    """One process: serve until SIGTERM or SIGINT, then drain. Raises BadSettings before anything is half-started."""
+    with contextlib.ExitStack() as stack:
+        data = stack.enter_context(bind(file, ("listen",), file.settings.listen))
+        admin = stack.enter_context(bind(file, ("admin", "listen"), file.settings.admin.listen))
+        await serve(file, Post(data=data, admin=admin, admin_sha256=admin_sha256, ready=on_ready))
+
+
+async def serve(file: ConfigFile, post: Post) -> None:
+    """Serve there until SIGTERM or SIGINT, then drain. Raises BadSettings before anything is served."""
     settings = file.settings
     policy = build_policy(file, datetime.now(UTC).date())
     asyncio.get_running_loop().set_exception_handler(tell_of_accident)
     with contextlib.ExitStack() as stack:
-        data_socket = stack.enter_context(_bind(file, ("listen",), settings.listen))
-        admin_socket = stack.enter_context(_bind(file, ("admin", "listen"), settings.admin.listen))
         ledger = configured_ledger(file)
         store = stack.enter_context(contextlib.closing(open_store(ledger)))
         policies = PolicyRecord(ledger)
@@ -78,9 +99,8 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
         journal = stack.enter_context(contextlib.closing(Journal(store)))
         metrics = PrometheusSink()
         content = _content(file, stack, metrics)
-        bounds = policy.bounds
         async with (
-            AiohttpOutbound(connect_s=bounds.connect_s) as outbound,
+            AiohttpOutbound(connect_s=policy.bounds.connect_s) as outbound,
             admission(file, ledger, metrics.count_limited) as door,
         ):
             outbound.follow(policy.ways)
@@ -88,27 +108,46 @@ async def run(file: ConfigFile, admin_sha256: str, on_ready: Callable[[], None])
             gateway.admission, gateway.keeper = door, content
             gateway.board.follow(configured_health(file))
             watcher = Watcher(ledger, settings.signals, owned_slots(settings))
-            webhook = build_webhook(file, outbound, metrics)
-            admin = AdminDoor(gateway, admin_sha256)
-            put = partial(_put, gateway, outbound, watcher)
+            put = partial(_put_and_tell, post.crew, partial(_put, gateway, outbound, watcher))
             reloader = Reloader(file, policy.version, partial(_make, policies), put, metrics.count_reload)
-            servers = (
-                (_server(_data_plane(gateway, metrics, MetricsDoor(settings.metrics, settings.listen, admin))), data_socket),
-                (_server(admin_app(gateway, watcher, reloader, ledger, admin_sha256)), admin_socket),
-            )
-            _stop_on_signals([server for server, _ in servers])
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
-            watch = asyncio.create_task(watch_loads(gateway))
-            probes = asyncio.create_task(watch_paid(gateway, _asking))
-            on_ready()
-            watch.add_done_callback(_tell_of_death)
-            recorded = machines_on_record(gateway, MachineRecord(ledger))
-            seen = policies_on_record(gateway, policies)
-            async with recorded, seen, signals_watched(watcher, metrics, webhook), content_kept(content), file_watched(reloader):
+            whole = Whole(gateway, reloader, post.crew)
+            admin_door = MetricsDoor(settings.metrics, settings.listen, AdminDoor(gateway, post.admin_sha256))
+            servers = [(_server(data_plane(gateway, metrics, admin_door, post.crew)), post.data)]
+            async with contextlib.AsyncExitStack() as beside:
+                await beside.enter_async_context(telemetry_sent(file, gateway, metrics))
+                if post.admin is not None:
+                    webhook = build_webhook(file, outbound, metrics)
+                    servers.append((_server(admin_app(gateway, watcher, whole, ledger, post.admin_sha256)), post.admin))
+                    await beside.enter_async_context(machines_on_record(gateway, MachineRecord(ledger)))
+                    await beside.enter_async_context(signals_watched(watcher, metrics, webhook))
+                if post.crew is not None:
+                    await beside.enter_async_context(post.crew.answering(partial(state_of, gateway, metrics)))
+                for watch in (
+                    policies_on_record(gateway, policies),
+                    content_kept(content),
+                    file_watched(reloader),
+                    _watched(gateway),
+                ):
+                    await beside.enter_async_context(watch)
+                _answer_signals([server for server, _ in servers], reloader)
+                if post.late:
+                    reloader.ask()
+                post.ready()
                 await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
-            watch.cancel()
-            probes.cancel()
-            await _settle_what_is_left([server for server, _ in servers])
+                await _settle_what_is_left([server for server, _ in servers])
+
+
+@contextlib.asynccontextmanager
+async def _watched(gateway: Gateway) -> AsyncIterator[None]:
+    """While inside, the load of engines is read, and targets that failed are asked whether they are back."""
+    loads = asyncio.create_task(watch_loads(gateway))
+    loads.add_done_callback(_tell_of_death)
+    probes = asyncio.create_task(watch_paid(gateway, _asking))
+    try:
+        yield
+    finally:
+        loads.cancel()
+        probes.cancel()
 
 
 def _content(file: ConfigFile, stack: contextlib.ExitStack, metrics: PrometheusSink) -> Keeper | None:
@@ -152,7 +191,15 @@ def _put(gateway: Gateway, outbound: AiohttpOutbound, watcher: Watcher, file: Co
     watcher.follow(file.settings.signals, owned_slots(file.settings))
 
 
-def _bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socket:
+def _put_and_tell(crew: Crew | None, put: Callable[[ConfigFile, Policy], None], file: ConfigFile, policy: Policy) -> None:
+    """Whoever takes a worker's place is to begin with it."""
+    put(file, policy)
+    if crew is not None:
+        crew.loaded(file.version)
+
+
+def bind(file: ConfigFile, field: tuple[str, ...], listen: str) -> socket.socket:
+    """A socket that listens there. Raises BadSettings."""
     host, _, port = listen.rpartition(":")
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -169,38 +216,9 @@ def _server(app: Any) -> _Server:
     config = uvicorn.Config(
         app, http=StrictHttp, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=75, timeout_graceful_shutdown=_DRAIN_S, backlog=4096,
+        timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S, backlog=4096,
     )  # fmt: skip
     return _Server(config)
-
-
-def _data_plane(gateway: Gateway, metrics: PrometheusSink, metrics_door: MetricsDoor) -> DataPlane:
-    def ready(path: str, headers: object) -> PageReply:
-        ok, body = readiness(gateway)
-        return PageReply(body, 200 if ok else 503)
-
-    def scrape(path: str, headers: Mapping[str, str]) -> PageReply:
-        metrics_door.refuse(headers)
-        states = gateway.board.states(tuple(gateway.policy.targets))
-        door = gateway.admission
-        metrics.show_money(door.remaining(), door.overrun_nanousd(), door.limit_failures())
-        metrics.show_targets(states)
-        return PageReply(metrics.render(gateway.in_flight, gateway.observer_failures), content_type=metrics.content_type)
-
-    alive = PageReply(b'{"alive":true}')
-    pages: dict[str, Any] = {
-        "/livez": lambda path, headers: alive,
-        "/health": lambda path, headers: alive,
-        "/readyz": ready,
-        "/metrics": scrape,
-        "/v1/models": lambda path, headers: PageReply(model_list(headers, gateway)),
-        "/v1/models/": lambda path, headers: PageReply(one_model(path.removeprefix("/v1/models/"), headers, gateway)),
-    }
-
-    async def serve(surface: Surface, headers: Mapping[str, str], body: Body, sink: Sink) -> None:
-        await handle(surface, headers, body, sink, gateway)
-
-    return DataPlane(serve, PATHS, pages, gateway.policy.bounds.body_bytes)
 
 
 async def _settle_what_is_left(servers: list[_Server]) -> None:
@@ -209,7 +227,7 @@ async def _settle_what_is_left(servers: list[_Server]) -> None:
     for task in left:
         task.cancel()
     if left:
-        await asyncio.wait(left, timeout=_SETTLE_S)
+        await asyncio.wait(left, timeout=SETTLE_S)
 
 
 def _tell_of_death(watch: asyncio.Task[None]) -> None:
@@ -217,8 +235,8 @@ def _tell_of_death(watch: asyncio.Task[None]) -> None:
         _log.error("the load watch ended; only declared concurrency counts now", kind=type(error).__name__)
 
 
-def _stop_on_signals(servers: list[_Server]) -> None:
-    """The first signal drains, the second stops at once."""
+def _answer_signals(servers: list[_Server], reloader: Reloader) -> None:
+    """The first that ends it drains, the second stops at once; SIGHUP reads the configuration again."""
 
     def stop() -> None:
         for server in servers:
@@ -228,3 +246,4 @@ def _stop_on_signals(servers: list[_Server]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)

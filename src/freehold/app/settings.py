@@ -12,8 +12,10 @@ from freehold.app.access_settings import BudgetSettings, LimitsSettings
 from freehold.app.guard_settings import ContentSettings, KeepContentSettings, MediaHost, ProxyUrl
 from freehold.app.handling_settings import DemandsSettings, LabelSettings
 from freehold.app.health_settings import HealthSettings, TargetLimitsSettings
+from freehold.app.prompt_settings import ChosenPrompt, PromptSettings, VariantName, Weights
 from freehold.app.section import Class, Label, Lower, Reference, Regions, Section, Sha256, is_host, known, matching
 from freehold.app.sensitivity_settings import SensitivitySettings
+from freehold.app.telemetry_settings import TelemetrySettings
 from freehold.core.capability import Capability
 from freehold.core.data import DataClass
 from freehold.serve.access.keys import Role
@@ -53,11 +55,14 @@ def _address(text: str) -> str:
         raise ValueError("a backslash is read in more than one way; leave it out")
     if "@" in parts.netloc:
         raise ValueError("put no credentials into the URL; key: env:NAME or file:PATH says where they are")
-    if "?" in text or "#" in text:
+    if _API_VERSION.sub("", text).count("?") or "#" in text:
         raise ValueError("the API's paths are put behind the URL, so it ends without a query or fragment")
     if not is_host(host) or port == 0:
         raise ValueError(f"{parts.netloc!r} can be no machine's address; {_ADDRESS}")
     return text
+
+
+_API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9.-]+\Z")  # Azure's; other providers' URLs have none
 
 
 def _hook(text: str) -> str:
@@ -102,6 +107,12 @@ class PriceSettings(Section):
     """Dollars per million input tokens read from a cache; unset: as input."""
     cache_write: Decimal | None = Field(None, ge=0, le=1_000_000)
     """Dollars per million input tokens written to a cache; unset: as input."""
+    cache_write_1h: Decimal | None = Field(None, ge=0, le=1_000_000)
+    """Dollars per million input tokens written to a cache for an hour; unset: as cache_write."""
+    input_audio: Decimal | None = Field(None, ge=0, le=1_000_000)
+    """Dollars per million input tokens of sound; unset: as input."""
+    output_audio: Decimal | None = Field(None, ge=0, le=1_000_000)
+    """Dollars per million output tokens of sound; unset: as output."""
     valid_from: str = "undated"
     """Since when the contract price holds."""
     source: str = "freehold.yaml"
@@ -158,7 +169,11 @@ class TargetSettings(Section):
     labels: list[Label] | None = None
     """The labels it may hold, and no others; unset: what each label needs decides."""
     pinned: bool | None = None
-    """Whether its model is one version for good; unset: a full date or a revision after @ in the model's name says so."""
+    """Whether its model is one version for good; unset: weights, or a date or a revision after @ in the model's name, say so."""
+    weights: Weights | None = None
+    """The digest of the weights that an engine of yours serves, as sha256: and 64 signs; it stands in every entry."""
+    weights_file: str | None = Field(None, min_length=1)
+    """Their file, relative to this one, where it is on this machine: `freehold check` compares its digest with `weights`."""
     capabilities: dict[Capability, bool] = Field({})
     """What it honours and what not, by your word; before the probes' findings and the table of known servers."""
     context_tokens: int | None = Field(None, ge=1, le=1_000_000_000)
@@ -188,6 +203,12 @@ class TargetSettings(Section):
             raise ValueError("give either provider: (rented) or engine: (owned)")
         if self.url is None and (self.engine is not None or PROVIDERS[self.provider or ""].url is None):
             raise ValueError("url is missing: where does it answer?")
+        if "?" in (self.url or "") and (self.provider is None or not PROVIDERS[self.provider].queries):
+            raise ValueError("only azure has an API version in its url; end it without a query")
+        if self.weights is not None and self.engine is None:
+            raise ValueError("weights is for an engine of your own; nobody here can check those of a provider")
+        if self.weights_file is not None and self.weights is None:
+            raise ValueError("weights_file is compared with weights, which is missing; 'freehold engines run' prints it")
         return self
 
 
@@ -210,6 +231,10 @@ class WorkloadSettings(Section):
     """What is kept of its prompts and answers; unset: nothing."""
     sensitivity: dict[str, str] | None = None
     """What is done about sensitive content here, by label; before the section of that name."""
+    prompts: dict[VariantName, PromptSettings] = Field({})
+    """Prompt variants, by name."""
+    prompt: ChosenPrompt = None
+    """The variant its requests are asked in: a name, or names by target; as they came where it is unset or names no target's."""
 
 
 class KeySettings(Section):
@@ -362,3 +387,5 @@ class Settings(Section):
     """The content store; unset: no prompt or answer is kept."""
     signals: SignalsSettings = SignalsSettings()
     """Signals of the build threshold."""
+    telemetry: TelemetrySettings | None = None
+    """OpenTelemetry; unset: nothing is sent."""

@@ -8,9 +8,12 @@ import re
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from freehold.app.config_file import ConfigFile
 from freehold.core.errors import BadSettings
 from freehold.serve.engines.gguf import check_gguf
+from freehold.serve.transport.ways import is_loopback
 
 BUNDLED = {"tiny-tickets": "tiny-tickets-35k-q8_0.gguf"}
 _HUB_ID = re.compile(
@@ -59,6 +62,36 @@ def sha256_of(path: Path) -> str:
     """Hex digest of the whole file: which weights these are, whatever their name says."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_weights(file: ConfigFile) -> list[str]:
+    """The targets whose weights were compared with a file on this machine. Raises BadSettings where they differ.
+
+    The file is the one that `weights_file` names, or the bundled one of that name, where the target answers on this machine.
+    """
+    compared: list[str] = []
+    for name, spec in file.settings.targets.items():
+        if spec.weights is None:
+            continue
+        local = is_loopback(urlsplit(spec.url or "").hostname or "")
+        path = resolve_model(spec.model) if spec.model in BUNDLED and local else None
+        if spec.weights_file is not None:
+            path = file.path.parent / Path(spec.weights_file).expanduser()
+        if path is None:
+            continue
+        try:
+            found = weights_of(path)
+        except OSError as error:
+            raise file.refuse(("targets", name, "weights_file"), f"cannot read {path}: {error.strerror}") from None
+        if found != spec.weights:
+            raise file.refuse(("targets", name, "weights"), f"{path} holds other weights; they are {found}")
+        compared.append(name)
+    return compared
+
+
+def weights_of(path: Path) -> str:
+    """The weights in a file, as settings and ledger name them."""
+    return f"sha256:{sha256_of(path)}"
 
 
 def _download(repo: str, file: str | None, revision: str | None) -> Path:

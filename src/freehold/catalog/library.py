@@ -7,14 +7,18 @@ import datetime as dt
 from decimal import Decimal
 from importlib import metadata
 
+import msgspec
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
 from freehold.core.money import nanousd
-from freehold.core.price import PriceCard, Rate
+from freehold.core.price import PriceCard, Rate, Rates
 
-# A card has one output price; where a model bills some output at another, its source says so.
-_BILLED_APART = {"output_reasoning_mtok": "reasoning tokens", "output_citation_mtok": "citations"}
+# What a card has no bucket for; where a model bills it at a price of its own, the card's source says so.
+_BILLED_APART = {"output_citation_mtok": "citations"}
+# The library's context by which it knows a service, and what replies call that service.
+_SERVICES = ({"processing": "batch"}, {"service_tier": "flex"}, {"service_tier": "priority"}, {"service_tier": "fast"},
+             {"speed": "fast"})  # fmt: skip
 
 
 class Library:
@@ -47,10 +51,10 @@ class Library:
         listed = _listed(seller, model) if seller else None
         if seller is None or listed is None:
             return None
-        priced = [p for p in _prices_during(listed, on) if p.input_mtok is not None]
+        priced = [(moment, p) for moment, p in _prices_during(listed, on) if p.input_mtok is not None]
         if not priced:
             return None
-        prices = max(priced, key=lambda p: _base(p.input_mtok) + _base(p.output_mtok))
+        moment, prices = max(priced, key=lambda at: _base(at[1].input_mtok) + _base(at[1].output_mtok))
         source = [", ".join([self._name, *(seller.pricing_urls or [])[:1]])]
         if listed.id.lower() != model.lower():
             source.append(f"listed as {listed.id}")
@@ -63,12 +67,10 @@ class Library:
         ]
         per_thousand = prices.requests_kcount
         return PriceCard(
+            **msgspec.structs.asdict(_rates(prices)),
             provider=provider,
             model=model,
-            input=_rate(prices.input_mtok) or Rate(0),
-            output=_rate(prices.output_mtok) or Rate(0),
-            cache_read=_rate(prices.cache_read_mtok),
-            cache_write=_rate(prices.cache_write_mtok),
+            services=_services(listed, moment, prices),
             nanousd_per_request=nanousd(_base(per_thousand) / 1000),
             valid_from=(_start(listed, prices) or min(on, self._read_on)).isoformat(),
             source="; ".join(source),
@@ -80,18 +82,42 @@ def _listed(seller: Provider, model: str) -> ModelInfo | None:
     return seller.find_model(model) or next((m for m in seller.models if m.id.lower() == model.lower()), None)
 
 
-def _prices_during(model: ModelInfo, on: dt.date) -> list[ModelPrice]:
-    """The distinct price lists that apply at some hour (UTC) of that day."""
+def _prices_during(model: ModelInfo, on: dt.date) -> list[tuple[dt.datetime, ModelPrice]]:
+    """The distinct price lists that apply at some hour (UTC) of that day, each with such an hour."""
     conditions = [] if isinstance(model.prices, ModelPrice) else [c.constraint for c in model.prices]
     windows = [c for c in conditions if isinstance(c, TimeOfDateConstraint)]
     hours = [dt.time(0), *(w.start_time for w in windows), *(w.end_time for w in windows)]
     moments = [dt.datetime.combine(on, hour.replace(tzinfo=hour.tzinfo or dt.UTC)) for hour in hours]
-    found: list[ModelPrice] = []
+    found: list[tuple[dt.datetime, ModelPrice]] = []
     for moment in moments:
         prices = model.get_prices(moment)
-        if prices not in found:
-            found.append(prices)
+        if all(prices != known for _, known in found):
+            found.append((moment, prices))
     return found
+
+
+def _services(model: ModelInfo, moment: dt.datetime, standard: ModelPrice) -> tuple[tuple[str, Rates], ...]:
+    """What other services of the model cost, by the names that replies have for them; one at the standard price is none."""
+    found: dict[str, Rates] = {}
+    for context in _SERVICES:
+        prices = model.get_prices(moment, context)
+        if prices != standard:
+            found.update(dict.fromkeys(context.values(), _rates(prices)))
+    return tuple(found.items())
+
+
+def _rates(prices: ModelPrice) -> Rates:
+    return Rates(
+        input=_rate(prices.input_mtok) or Rate(0),
+        output=_rate(prices.output_mtok) or Rate(0),
+        cache_read=_rate(prices.cache_read_mtok),
+        cache_write=_rate(prices.cache_write_mtok),
+        cache_write_1h=_rate(prices.cache_write_1h_mtok),
+        input_audio=_rate(prices.input_audio_mtok),
+        cache_read_audio=_rate(prices.cache_audio_read_mtok),
+        reasoning=_rate(prices.output_reasoning_mtok),
+        output_audio=_rate(prices.output_audio_mtok),
+    )
 
 
 def _start(model: ModelInfo, prices: ModelPrice) -> dt.date | None:

@@ -70,6 +70,20 @@ class Queues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     source: str
 
 
+class ListedAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Models of one seller that are known to cost what another lists them at, by a comparison of both lists on a day.
+
+    It speaks of the standard service alone, with the other seller's price of that day: what either does later is not known.
+    """
+
+    provider: str
+    seller: str
+    valid_from: dt.date
+    compared_on: dt.date
+    source: str
+    models: frozenset[str]
+
+
 class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The genai-prices release this overlay was compared with, and when."""
 
@@ -83,6 +97,7 @@ class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     library: Read
     aliases: dict[str, str]
     queues: dict[str, Queues]
+    listed_as: tuple[ListedAs, ...]
     groups: tuple[Group, ...]
 
 

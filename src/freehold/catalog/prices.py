@@ -4,10 +4,12 @@ import datetime as dt
 from decimal import Decimal
 from functools import lru_cache
 
+import msgspec
+
 from freehold.catalog.library import Library
 from freehold.catalog.names import near
-from freehold.catalog.overlay import load_overlay
-from freehold.core.price import PriceCard
+from freehold.catalog.overlay import Queues, load_overlay
+from freehold.core.price import PriceCard, Rate, Rates
 
 
 class UnknownPrice(KeyError):
@@ -54,11 +56,24 @@ class PriceBook:
     def _resolve(self, provider: str, model: str, on: dt.date) -> PriceCard:
         groups = [g for g in self._overlay.groups if g.speaks_for(provider, model.lower(), on)]
         if groups:
-            return max(groups, key=lambda g: g.valid_from).card(model)
-        card = self._library.card(provider, model, on)
+            card: PriceCard | None = max(groups, key=lambda g: g.valid_from).card(model)
+        else:
+            card = self._library.card(provider, model, on) or self._as_another_lists_it(provider, model, on)
         if card is None:
             raise UnknownPrice(self._explain(provider, model, on))
-        return card
+        queues = self._overlay.queues.get(provider)
+        return card if queues is None else _with_queues(card, queues)
+
+    def _as_another_lists_it(self, provider: str, model: str, on: dt.date) -> PriceCard | None:
+        """Only where both lists were found to say the same; the card's source says whose price it is."""
+        for listed in self._overlay.listed_as:
+            if listed.provider == provider and model.lower() in listed.models and listed.valid_from <= on:
+                card = self._resolved(listed.seller, model, listed.compared_on)
+                source = f"listed at {listed.seller}'s price: {listed.source}; {card.source}"
+                return msgspec.structs.replace(
+                    card, provider=provider, services=(), valid_from=listed.valid_from.isoformat(), source=source
+                )
+        return None
 
     def _explain(self, provider: str, model: str, on: dt.date) -> str:
         sellers = self.known_providers()
@@ -75,3 +90,20 @@ class PriceBook:
         message = f"no price for {provider}/{model} on {on}; near: {', '.join(listed) or 'none'}"
         elsewhere = self._library.sellers(model)[:3]
         return message + (f"; sold by {', '.join(elsewhere)}" if elsewhere else "")
+
+
+def _with_queues(card: PriceCard, queues: Queues) -> PriceCard:
+    """The card with the seller's usual share for each queue that the price list has no price of this model in: a reply that
+    names the queue proves that the model was served there."""
+    shares = {"batch": queues.batch, "flex": queues.flex}
+    known = dict(card.services)
+    added = {name: _scaled(card, share) for name, share in shares.items() if share is not None and name not in known}
+    return msgspec.structs.replace(card, services=(*card.services, *added.items())) if added else card
+
+
+def _scaled(card: PriceCard, share: Decimal) -> Rates:
+    def scaled(rate: Rate) -> Rate:
+        return Rate(round(rate.nanousd_per_mtok * share), tuple((above, round(price * share)) for above, price in rate.tiers))
+
+    known = {name: rate for name in Rates.__struct_fields__ if (rate := getattr(card, name)) is not None}
+    return Rates(**{name: scaled(rate) for name, rate in known.items()})

@@ -139,7 +139,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
     `others`: fields of the caller's body that only its own dialect has and that could change the answer; a composer of another
     dialect refuses the first of them by name. `hints`: names of fields that cannot change the answer (cache marks, metadata, user
-    ids, `store: false`): a composer says those it can and leaves out the rest, and the caller is told which (see `left_out`).
+    ids, `store: false`): a composer says those it can and leaves out the rest, and the caller is told which.
     """
 
     turns: tuple[Turn, ...]

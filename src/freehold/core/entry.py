@@ -7,6 +7,7 @@ import msgspec
 from freehold.core.decision import Removed
 from freehold.core.policy_facts import Demanded
 from freehold.core.price import PriceCard
+from freehold.core.traceparent import Trace
 from freehold.core.usage import Usage
 
 Outcome: TypeAlias = Literal[
@@ -23,7 +24,11 @@ CostBasis: TypeAlias = Literal["rented", "owned"]
 
 
 class Attempt(msgspec.Struct, kw_only=True):
-    """One try at one target. Times in seconds since the request was received."""
+    """One try at one target. Times in seconds since the request was received. `trace`: its own span; not kept in the ledger.
+
+    `prompt`: the release of the prompt variant that it was asked in, `weights`: those it serves, where they are known.
+    `service_tier`: the service that the reply says it bills, and `price` the card of that one once it is billed.
+    """
 
     target: str
     model: str
@@ -37,8 +42,12 @@ class Attempt(msgspec.Struct, kw_only=True):
     ended_s: float | None = None
     usage: Usage | None = None
     raw_usage: str | None = None
+    service_tier: str | None = None
     cost_nanousd: int = 0
     price: PriceCard | None = None
+    prompt: str | None = None
+    weights: str | None = None
+    trace: Trace | None = None
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -56,7 +65,8 @@ class Entry(msgspec.Struct, kw_only=True):
     part of the machine's hours is known when those are over, and derived from the ledger. `shadow_nanousd` is what the same
     tokens would have cost at `shadow_at`: a comparison, part of no cost. `lab`: a stand-in served it. `team` and `user` are the
     key's, never the caller's own words. `charges` are booked in the transaction that makes the entry durable. `findings`: how
-    many values of each sensitive kind its content held; never a value.
+    many values of each sensitive kind its content held; never a value. `trace`: its span, for observers; not kept in the ledger.
+    `prompt` and `weights` are those of the last attempt, as target and model are.
     """
 
     id: str
@@ -89,7 +99,10 @@ class Entry(msgspec.Struct, kw_only=True):
     user: str | None = None
     charges: tuple[Charge, ...] = ()
     findings: dict[str, int] = {}
+    prompt: str | None = None
+    weights: str | None = None
     ttft_s: float | None = None
     total_s: float = 0.0
     removed: tuple[Removed, ...] = ()
     attempts: list[Attempt] = []
+    trace: Trace | None = None

@@ -36,7 +36,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """One stream event, as far as routing and metering need it. `text_bytes` counts content, escaped, to estimate from."""
+    """One stream event, as far as routing and metering need it. `text_bytes` counts content, escaped, to estimate from;
+    `service_tier` is the service that the target says it bills."""
 
     content: bool = False
     text_bytes: int = 0
@@ -46,6 +47,7 @@ class Delta(msgspec.Struct, frozen=True):
     usage_only: bool = False
     done: bool = False
     error: str | None = None
+    service_tier: str | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -54,6 +56,7 @@ class Reply(msgspec.Struct, frozen=True):
     usage: Usage | None
     raw_usage: str | None
     text_bytes: int
+    service_tier: str | None = None
 
 
 class Surface(Protocol):
@@ -136,9 +139,11 @@ class StreamCount(Protocol):
 
 
 class Composer(Protocol):
-    """A target's own dialect, for requests that came in any other. `dialect` names it to people."""
+    """A target's own dialect, for requests that came in any other. `dialect` names it to people, `carries` the hints of a
+    conversation that it can say."""
 
     dialect: str
+    carries: frozenset[str]
 
     def compose(self, conversation: Conversation, target: Target, *, stream: bool) -> HttpCall:
         """The call that asks for this conversation, usage always asked for. Raises Untranslatable by the field's name."""
@@ -200,16 +205,17 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """An owned engine: how it is spoken to, launched, and its load read."""
+    """An owned engine: how it is spoken to, launched, and its load read from the page at `metrics_path`."""
 
     codec: Codec
+    metrics_path: str
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """The command that serves the model."""
         ...
 
     def load(self, metrics_text: str) -> Load:
-        """Its load from its own /metrics text. Raises ValueError where the needed series are missing."""
+        """Its load from that page's text. Raises ValueError where the needed series are missing."""
         ...
 
 

@@ -58,7 +58,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules decide on: the request's needs after key, workload and headers have had their say.
 
     `handling` is what all `parties` demand together; `labels` says what each label asks of a target. `within` is all that the key
-    may use (None: any target); `named` is what the request asks for.
+    may use (None: any target); `named` is what the request asks for. `prompt_tokens`: by target, the fewest tokens that the
+    operator's own words add there to `least_tokens`.
     """
 
     workload: str
@@ -68,6 +69,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     egress: frozenset[str] = frozenset()
     needs: frozenset[Capability] = frozenset()
     least_tokens: int = 0
+    prompt_tokens: Mapping[str, int] = {}
     within: frozenset[str] | None = None
     named: frozenset[str] | None = None
     hints: Hints = Hints()

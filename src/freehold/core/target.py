@@ -7,6 +7,7 @@ import msgspec
 
 from freehold.core.capability import Capabilities
 from freehold.core.data import DataClass, Handling
+from freehold.core.prompt import Variant
 
 
 class Secret:
@@ -50,7 +51,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     `provider` is the company that runs it (None: not known, or ours), `labels` those it may hold (None: no word on it),
     `pinned` whether the model's version is known never to change. A capability that `capabilities` leaves out is unknown.
-    It never answers more than `max_output_tokens` in one choice (None: not stated).
+    It never answers more than `max_output_tokens` in one choice (None: not stated). `weights`: which ones it serves, as
+    `sha256:` and the digest of their file.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None = None
     labels: frozenset[str] | None = None
     pinned: bool = False
+    weights: str | None = None
     capabilities: Capabilities = {}
     context_tokens: int | None = None
     egress: Mapping[str, DataClass] = {}
@@ -80,9 +83,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A named stream of like requests with one policy; `targets` in order of preference."""
+    """A named stream of like requests with one policy; `targets` in order of preference. `prompts`: the variant that each
+    target is asked in; one that is not there is asked in the caller's own words."""
 
     name: str
     targets: tuple[str, ...]
     handling: Handling = Handling()
     spill: bool = False
+    prompts: Mapping[str, Variant] = {}

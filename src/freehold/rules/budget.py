@@ -11,9 +11,10 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from freehold.core.money import MILLION
-from freehold.core.price import PriceCard, Rate
+from freehold.core.price import PriceCard, Rate, Rates
 from freehold.core.request import Request
 from freehold.core.target import Target
+from freehold.core.usage import BUCKETS, INPUT_BUCKETS
 
 Scope: TypeAlias = Literal["key", "team", "user", "workload"]
 SCOPES: tuple[Scope, ...] = ("key", "team", "user", "workload")
@@ -23,6 +24,7 @@ Offers: TypeAlias = Sequence[tuple[Target, PriceCard | None]]
 # A chat template adds a few tokens for the whole and each message; a message's own JSON is far longer than those of its template.
 TEMPLATE_TOKENS = 64
 _MEDIA = frozenset({"vision", "audio"})
+_OUTPUT_BUCKETS = tuple(bucket for bucket in BUCKETS if bucket not in INPUT_BUCKETS)
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +100,11 @@ def _least(*caps: int | None) -> int | None:
 
 
 def _most_nanousd(card: PriceCard, input_tokens: int, output_tokens: int) -> int:
-    inputs = max(_dearest(rate, input_tokens) for rate in (card.input, card.cache_read, card.cache_write) if rate is not None)
-    amount = input_tokens * inputs + output_tokens * _dearest(card.output, input_tokens)
+    # In which service it is answered is for the seller to say.
+    services: list[Rates] = [card, *(rates for _, rates in card.services)]
+    inputs = max(_dearest(rates.of(bucket), input_tokens) for rates in services for bucket in INPUT_BUCKETS)
+    outputs = max(_dearest(rates.of(bucket), input_tokens) for rates in services for bucket in _OUTPUT_BUCKETS)
+    amount = input_tokens * inputs + output_tokens * outputs
     return -(-amount // MILLION) + card.nanousd_per_request
 
 

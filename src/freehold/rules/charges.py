@@ -11,11 +11,11 @@ import msgspec
 
 from freehold.core.money import MILLION
 from freehold.core.price import PriceCard
-from freehold.core.usage import UsageSource
+from freehold.core.usage import BUCKETS, INPUT_BUCKETS, Bucket, UsageSource
 from freehold.rules.allocation import part_of
 
-Meter: TypeAlias = Literal["input", "cache_read", "cache_write", "output", "reasoning", "request"]
-TOKEN_METERS: tuple[Meter, ...] = ("input", "cache_read", "cache_write", "output", "reasoning")
+Meter: TypeAlias = Bucket | Literal["request"]
+TOKEN_METERS: tuple[Bucket, ...] = BUCKETS
 
 
 class Billed(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class Billed(msgspec.Struct, frozen=True):
     key: str
     lab: bool
     source: UsageSource | None
-    tokens: tuple[int, int, int, int, int]
+    tokens: tuple[int, ...]
     cost_nanousd: int
     price_id: str | None
     price: PriceCard | None
@@ -107,15 +107,12 @@ def charges(attempts: Iterable[Billed]) -> Iterator[Charge]:
 
 
 def _rates(attempt: Billed) -> tuple[int | None, ...]:
-    """Nano-dollars a million tokens of each meter, in the tier that this request's input falls in. Reasoning is output."""
+    """Nano-dollars a million tokens of each meter, in the tier that this request's input falls in."""
     card = attempt.price
     if card is None:
         return (None,) * len(TOKEN_METERS)
-    size = sum(attempt.tokens[:3])
-    output = card.output.at(size)
-    return (
-        card.input.at(size), (card.cache_read or card.input).at(size), (card.cache_write or card.input).at(size), output, output,
-    )  # fmt: skip
+    size = sum(tokens for meter, tokens in zip(TOKEN_METERS, attempt.tokens, strict=True) if meter in INPUT_BUCKETS)
+    return tuple(card.of(meter).at(size) for meter in TOKEN_METERS)
 
 
 def _bill(lines: dict[tuple[object, ...], _Line]) -> Iterator[Charge]:

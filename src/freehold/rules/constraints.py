@@ -132,9 +132,10 @@ def _capability(ask: Ask, target: Target) -> str | None:
 
 
 def _context(ask: Ask, target: Target) -> str | None:
-    if target.context_tokens is None or ask.least_tokens <= target.context_tokens:
+    least = ask.least_tokens + ask.prompt_tokens.get(target.name, 0)
+    if target.context_tokens is None or least <= target.context_tokens:
         return None
-    return f"at least {ask.least_tokens} tokens with its answer, and its context has {target.context_tokens}"
+    return f"at least {least} tokens with its answer, and its context has {target.context_tokens}"
 
 
 def _key(ask: Ask, target: Target) -> str | None:

@@ -11,19 +11,14 @@ from freehold.core.usage import Usage
 def cost_nanousd(card: PriceCard, usage: Usage, *, multiplier: Fraction | Decimal | int = 1) -> int:
     """Nano-dollars of one request, rounded half to even. Price requests one by one: tiers make sums of usage dearer.
 
-    Every token is in one bucket: uncached input, cache read, cache write, output (reasoning included). The request's
-    total input picks the tier of every bucket. `multiplier` scales the token prices (batch, flex, negotiated), not the
-    fee per request. Raises ValueError on a negative multiplier.
+    Every token is in one bucket of `Usage.buckets`. The request's total input picks the tier of every bucket. `multiplier`
+    scales the token prices (batch, flex, negotiated), not the fee per request. Raises ValueError on a negative multiplier.
     """
     numerator, denominator = multiplier.as_integer_ratio()
     if numerator < 0:
         raise ValueError(f"price multiplier must be 0 or more, got {multiplier}")
     size = usage.input_tokens
-    tokens_nanousd = usage.uncached * card.input.at(size) + usage.output_tokens * card.output.at(size)
-    if usage.cache_read:
-        tokens_nanousd += usage.cache_read * (card.cache_read or card.input).at(size)
-    if usage.cache_write:
-        tokens_nanousd += usage.cache_write * (card.cache_write or card.input).at(size)
+    tokens_nanousd = sum(tokens * card.of(bucket).at(size) for bucket, tokens in usage.buckets().items() if tokens)
     return _divide_half_even(tokens_nanousd * numerator, denominator * MILLION) + card.nanousd_per_request
 
 

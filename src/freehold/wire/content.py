@@ -35,11 +35,12 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 _NOT_CONTENT = frozenset({"model", "provider"})  # the model is replaced on the way out and the routing hints never leave
-_DEFINITIONS = frozenset({"tools", "functions", "response_format", "json_schema", "guided_json", "audio"})
+_DEFINITIONS = frozenset({"tools", "functions", "response_format", "json_schema", "guided_json", "audio", "text"})
 _STRUCTURE = frozenset(
     "role content type text name id index function arguments tool_calls tool_call_id function_call parameters properties required"
     " description strict refusal reasoning reasoning_content image_url url detail input_audio data format file file_id file_data"
-    " filename source media_type cache_control input thinking signature items enum".split()
+    " filename source media_type cache_control input thinking signature items enum instructions input_text output_text summary"
+    " summary_text encrypted_content call_id output status annotations".split()
 )
 _TOKENS = frozenset({"prompt", "input"})  # fields that take token ids in place of text
 _MEDIA_TYPES = {

@@ -27,7 +27,8 @@ class Part(msgspec.Struct, frozen=True):
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one dialect's bodies: `fields` at the top that lead nowhere, `chains` to kept data, `tools` that the
-    provider runs, `elsewhere` naming another place; a message's fields, content beside the messages, its parts, local tools."""
+    provider runs, `elsewhere` naming another place; a message's fields, content beside the messages, its parts, local tools.
+    `items`: the field whose list holds parts itself, where the dialect has no messages."""
 
     fields: frozenset[str]
     chains: frozenset[str]
@@ -35,6 +36,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: frozenset[str] = frozenset()
     message: frozenset[str]
     contents: frozenset[str] = frozenset()
+    items: str | None = None
     parts: Mapping[str, Part]
     local_tools: re.Pattern[str]
 
@@ -78,8 +80,46 @@ MESSAGES = Table(
     # Tools with a dated name that the caller runs itself; every other dated one runs at the provider.
     local_tools=re.compile(r"function|custom|(?:bash|text_editor|computer|memory)_[0-9]{8}"),
 )
+_MESSAGE_ITEM = Part(frozenset("type id role status phase".split()), frozenset({"content"}))
+RESPONSES = Table(
+    fields=frozenset(
+        "model input instructions max_output_tokens max_tool_calls temperature top_p top_logprobs tools tool_choice"
+        " parallel_tool_calls text reasoning include truncation context_management image metadata user safety_identifier"
+        " prompt_cache_key client_metadata service_tier stream stream_options provider".split()
+    ),
+    chains=frozenset("previous_response_id conversation background prompt cached_content".split()),
+    tools=CHAT.tools,
+    elsewhere=CHAT.elsewhere,
+    message=frozenset(),
+    contents=frozenset({"instructions"}),
+    items="input",
+    parts={
+        "function": _MESSAGE_ITEM,  # what has no type: here an item, and an item without one is a message
+        "message": _MESSAGE_ITEM,
+        "input_text": Part(frozenset({"type", "text"})),
+        "output_text": Part(frozenset("type text annotations logprobs".split())),
+        "summary_text": Part(frozenset({"type", "text"})),
+        "reasoning_text": Part(frozenset({"type", "text"})),
+        "refusal": Part(frozenset({"type", "refusal"})),
+        "reasoning": Part(frozenset("type id status encrypted_content".split()), frozenset({"summary", "content"})),
+        "compaction": Part(frozenset("type id encrypted_content".split())),
+        "function_call": Part(frozenset("type id call_id name namespace arguments status caller async".split())),
+        "function_call_output": Part(frozenset("type id call_id name namespace status caller".split()), frozenset({"output"})),
+        "custom_tool_call": Part(frozenset("type id call_id name namespace input status caller".split())),
+        "custom_tool_call_output": Part(frozenset("type id call_id name status caller".split()), frozenset({"output"})),
+        "computer_call_output": Part(
+            frozenset("type id call_id status acknowledged_safety_checks".split()), frozenset({"output"})
+        ),
+        "local_shell_call": Part(frozenset("type id call_id status action".split())),
+        "local_shell_call_output": Part(frozenset("type id call_id status output".split())),
+        "apply_patch_call": Part(frozenset("type id call_id status operation caller".split())),
+        "apply_patch_call_output": Part(frozenset("type id call_id status output caller".split())),
+        "web_search_call": Part(frozenset("type id status action".split())),
+    },
+    local_tools=re.compile("function|custom|local_shell|apply_patch"),
+)
 TABLES: Mapping[Dialect, Table] = {
-    "openai_chat": CHAT, "openai_completions": CHAT, "openai_responses": CHAT, "openai_embeddings": CHAT,
+    "openai_chat": CHAT, "openai_completions": CHAT, "openai_responses": RESPONSES, "openai_embeddings": CHAT,
     "anthropic_messages": MESSAGES, "anthropic_count_tokens": MESSAGES,
 }  # fmt: skip
 _MEDIA = frozenset("image_url video_url audio_url file_url images videos image".split())
@@ -96,7 +136,7 @@ _any = msgspec.json.Decoder()
 
 
 def judge(fields: Fields, parts: set[str], table: Table = CHAT) -> frozenset[str]:
-    """The kinds of egress a request asks for; `fields["messages"]` is rebuilt in place from what was judged.
+    """The kinds of egress a request asks for; its messages or items are rebuilt in place from what was judged.
 
     Types and keys of the content parts that are no plain text are added to `parts`.
     Raises ValueError (msgspec's errors are such) on content in a shape that no dialect has.
@@ -109,6 +149,8 @@ def judge(fields: Fields, parts: set[str], table: Table = CHAT) -> frozenset[str
             raise ValueError(f"{name} holds what leads elsewhere; nothing but text stands there")
     if "messages" in fields:
         fields["messages"] = _judge_messages(fields["messages"], table, kinds, parts)
+    if table.items is not None and table.items in fields:
+        fields[table.items] = _judged(fields[table.items], table, kinds, parts)
     for name in fields.keys() - table.fields:
         _judge_field(name, fields[name], table, kinds)
     if "tools" in fields:
@@ -128,6 +170,8 @@ def media_hosts(fields: Fields, table: Table = CHAT) -> frozenset[str]:
     for message in _objects.decode(fields.get("messages", b"[]")):
         values.append({name: _any.decode(message[name]) for name in message.keys() - table.message})
         _judge_content(message.get("content", msgspec.Raw(b"null")), table, values, set())
+    if table.items is not None:
+        _judge_content(fields.get(table.items, msgspec.Raw(b"null")), table, values, set())
     texts = (text for value in values for kind, text in _of_value(value) if kind == "remote_media")
     return frozenset(found[1].lower() if (found := _PLAIN_HTTPS.fullmatch(text)) else "" for text in texts)
 
@@ -195,15 +239,21 @@ def _judge_field(name: str, raw: msgspec.Raw, table: Table, kinds: set[str]) -> 
     elif name == "prompt_cache_options":
         lasting = isinstance(value, dict) and value.get("ttl") not in (None, "5m", "1h")
         kinds.update({"store"} if lasting else ())
+        kinds.update({"chain"} if isinstance(value, dict) and value.get("comparison_response_id") else ())
     elif name in table.chains:
-        kinds.update({"chain"} if value else ())
+        if value:  # a template's variables, besides what they are filled into, may lead elsewhere
+            kinds.update({"chain"}, _led(name, value))
     elif name in table.tools:
         kinds.update({"server_tools"} if value not in (None, False) else ())
     elif name in table.elsewhere:
         kinds.update({"remote_url"} if value else ())
     elif value is not None:
-        kinds.add("unknown_field")
-        kinds.update("files" if kind == "files" else "remote_url" for kind, _ in _of_value({name: value}))
+        kinds.update({"unknown_field"}, _led(name, value))
+
+
+def _led(name: str, value: Any) -> set[str]:
+    """Where a whole top-level field leads: to files, or to other places."""
+    return {"files" if kind == "files" else "remote_url" for kind, _ in _of_value({name: value})}
 
 
 def _of_value(root: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,29 @@ def messages_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
     return frozenset(needs)
 
 
+def responses_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
+    """The same of an OpenAI Responses request."""
+    needs: set[Capability] = set()
+    if _given(fields, "tools"):
+        needs.add("tools")
+        if _given(fields, "parallel_tool_calls"):
+            needs.add("parallel_tools")
+    output = _output.decode(fields.get("text", b"null"))
+    if output is not None and output.format is not None:
+        if output.format.type == "json_schema":
+            needs.add("json_schema")
+        elif output.format.type == "json_object":
+            needs.add("json_object")
+    included = _words.decode(fields.get("include", b"null")) or ()
+    if _given(fields, "top_logprobs") or "message.output_text.logprobs" in included:
+        needs.add("logprobs")
+    if parts & _IMAGES:
+        needs.add("vision")
+    if parts & _SOUNDS:
+        needs.add("audio")
+    return frozenset(needs)
+
+
 def least_tokens(needs: frozenset[Capability], input_bytes: int, max_output_tokens: int | None) -> int:
     """The fewest tokens that the prompt and the longest answer asked for can be. Media counts for nothing."""
     prompt = 0 if needs & {"vision", "audio"} else input_bytes // _MOST_TOKEN_BYTES

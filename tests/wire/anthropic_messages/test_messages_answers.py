@@ -59,7 +59,7 @@ EXCHANGE = b"".join([
           usage={"output_tokens": 89, "output_tokens_details": {"thinking_tokens": 30}}),
     event("message_stop"),
 ])  # fmt: skip
-USED = Usage(input_tokens=132, output_tokens=89, cache_read=100, cache_write=7, reasoning=30, source="provider")
+USED = Usage(input_tokens=132, output_tokens=89, cache_read=100, cache_write=7, cache_write_1h=0, reasoning=30, source="provider")
 LLAMACPP = b"".join([
     start({"cache_read_input_tokens": 31, "input_tokens": 1, "output_tokens": 0}),
     event("content_block_start", index=0, content_block={"type": "text", "text": ""}),

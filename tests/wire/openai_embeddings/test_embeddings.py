@@ -14,7 +14,7 @@ from freehold.core.request import Request
 from freehold.core.target import Secret, Target
 from freehold.core.usage import Usage
 from freehold.rules.budget import TEMPLATE_TOKENS, bound_nanousd
-from freehold.serve.gateway.billing import bill
+from freehold.serve.gateway.billing import Passed, bill
 from freehold.wire.content import Unscannable, texts
 from freehold.wire.openai_embeddings import EmbeddingsSurface, OpenAiEmbeddings
 
@@ -93,7 +93,7 @@ def test_it_can_bill_no_more_than_its_input() -> None:
     body = TEMPLATE_TOKENS + sum(len(memoryview(raw)) for raw in request.fields.values())
     assert bound_nanousd(request, [(TARGET, card)]) == body * 20
     attempt = Attempt(target="t", model="m-1", kind="rented", reason="", started_s=0.0, status=200, price=card)
-    bill(attempt, request.input_bytes, NATIVE.decode(ANSWER).text_bytes, 0)
+    bill(attempt, Passed(request.input_bytes, NATIVE.decode(ANSWER).text_bytes, 0, request))
     assert attempt.usage is not None
     assert attempt.usage.output_tokens == 0
     assert 0 < attempt.cost_nanousd <= bound_nanousd(request, [(TARGET, card)])

@@ -21,6 +21,7 @@ from freehold.app.guards import master_key
 from freehold.app.policy import build_policy
 from freehold.app.probes import Probed, read_probes, write_probes
 from freehold.app.probing import probe_targets
+from freehold.app.weights import check_weights
 from freehold.catalog.facts import load_facts
 from freehold.core.errors import BadSettings
 from freehold.core.money import show
@@ -64,6 +65,7 @@ def check(
     if probe:
         return _probe(config, policy, target, paid=paid, json=json)
     _refuse_unreadable(file)
+    check_weights(file)
     warnings = [*rules.unused, *rules.unbounded, *load_facts().stale(today)]
     prices = {name: policy.price(place, today) for name, place in policy.targets.items()}
     if json:

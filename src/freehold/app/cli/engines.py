@@ -77,7 +77,7 @@ def run(
     model
         tiny-tickets (bundled), a .gguf file, or a hub id: org/name[:file.gguf][@revision].
     engine
-        llamacpp or vllm.
+        One that `freehold engines` can launch: llamacpp, vllm, sglang, tgi, tensorrt_llm.
     port
         Port to serve on.
     json
@@ -130,7 +130,7 @@ def load(url: str, /, *, engine: str = "vllm", json: bool = False) -> int:
     url
         Where it answers, such as http://127.0.0.1:8603.
     engine
-        llamacpp or vllm.
+        One that `freehold engines` can launch: llamacpp, vllm, sglang, tgi, tensorrt_llm.
     json
         Print as one JSON document.
     """
@@ -206,7 +206,7 @@ def _announce(said: Announcement, json: bool) -> None:
         emit_json(said)
         return
     notes.print(f"{said.model} on {said.engine} answers at {said.url}/v1; Ctrl-C ends it", highlight=False, soft_wrap=True)
-    digest = f"  sha256 {said.sha256}" if said.sha256 else ""
+    digest = f"  sha256:{said.sha256}" if said.sha256 else ""  # as the settings of its target take it
     notes.print(f"weights {said.weights}{digest}", highlight=False, markup=False, soft_wrap=True)
     if said.model in BUNDLED:
         notes.print(_TINY, highlight=False, soft_wrap=True)

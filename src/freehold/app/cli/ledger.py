@@ -113,9 +113,11 @@ def entries(*, ledger: LedgerFlag = Path("freehold.db"), limit: int = 20, json: 
     if json:
         emit_json(rows)
         return 0
-    table = Table("id", "workload", "class", "outcome", "target", "why there", "rented cost", "owned cost", "elsewhere")
+    prompts = ["prompt"] if any(row["prompt"] for row in rows) else []  # most workloads have no variants
+    names = ["id", "workload", "data_class", "outcome", "target", *prompts, "reason"]
+    table = Table("id", "workload", "class", "outcome", "target", *prompts, "why there", "rented cost", "owned cost", "elsewhere")
     for row in rows:
-        words = [str(row[name] or "") for name in ("id", "workload", "data_class", "outcome", "target", "reason")]
+        words = [str(row[name] or "") for name in names]
         words[4] = _named(words[4], bool(row["lab"]))
         rented = row["cost_nanousd"] if row["basis"] == "rented" or row["cost_nanousd"] else None
         costs = (cast("int | None", nano) for nano in (rented, row["owned_nanousd"], row["shadow_nanousd"]))

@@ -14,7 +14,7 @@ Arithmetic: TypeAlias = Literal["bf16", "fp8", "fp4"]
 
 
 class Format(msgspec.Struct, frozen=True):
-    """One way of storing a model: bytes per parameter outside and inside the experts, per KV element, and what multiplies them."""
+    """One way of storing a model: bytes per parameter outside and inside the experts and per KV element, and the arithmetic."""
 
     always_bytes: float
     routed_bytes: float
@@ -36,17 +36,18 @@ FORMATS: dict[str, Format] = {
 HEAD_BYTES = 2.0
 
 
-def precision_format(precision: str) -> Format:
-    """The storage a precision means; a remark in brackets is ignored. Raises BadSettings naming those there are."""
-    found = FORMATS.get(precision.partition("(")[0].strip().lower())
-    if found is None:
+def precision_name(precision: str) -> str:
+    """The name a precision is filed under; a remark in brackets is ignored. Raises BadSettings naming those there are."""
+    name = precision.partition("(")[0].strip().lower()
+    if name not in FORMATS:
         raise BadSettings(f"unknown precision {precision!r}; use one of {', '.join(FORMATS)}")
-    return found
+    return name
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A model at one precision. Parameters are counts; `_bytes` are bytes; FLOPs are multiply and add counted as two."""
 
+    precision: str
     format: Format
     layers: int
     hidden: int
@@ -72,7 +73,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     def weight_bytes(self) -> float:
         """All weights in memory."""
         own = self.always * self.format.always_bytes + self.routed * self.format.routed_bytes
-        return own + max(self.head, self.embedding) * HEAD_BYTES
+        return own + self.embedding * HEAD_BYTES
 
     def kv_bytes(self, context: float) -> float:
         """KV cache of one sequence of so many tokens: layers with a window keep no more than the window."""
@@ -84,16 +85,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             return 0.0
         return float(1.0 - (1.0 - self.chosen / self.experts) ** tokens)
 
-    def prefill_flop(self, tokens: float, cached: float = 0.0) -> float:
-        """Attention FLOPs of `tokens` new ones after `cached`: each attends to everything before it, or to its window."""
-        pairs = tokens * (cached + tokens / 2)
-        near = min(pairs, tokens * self.window)
-        return self.pair_wide_flop * pairs + self.pair_window_flop * near
+    def prefill_flop(self, tokens: float, pairs: float) -> float:
+        """Attention FLOPs of `tokens` new ones that attend to `pairs` tokens together; windows hold each to its nearest."""
+        return self.pair_wide_flop * pairs + self.pair_window_flop * min(pairs, tokens * self.window)
 
 
 def model_work(model: ModelFacts, precision: str) -> Work:
     """The work of a catalogued model. Routed parameters follow from total and active ones: (total - active) / (1 - k/E)."""
-    kind = precision_format(precision)
+    name = precision_name(precision)
+    kind = FORMATS[name]
     head = float(model.vocab * model.hidden)
     embedding = head * (1 if model.tied_embeddings else 2)
     sparse = model.experts > 0 and model.active_experts < model.experts
@@ -107,6 +107,7 @@ def model_work(model: ModelFacts, precision: str) -> Work:
     pair = 2.0 * model.heads * (model.head_dim + value) * model.layers
     absorbed = 2.0 * model.heads * (2 * (model.kv_lora_rank or 0) + rope) * model.layers
     return Work(
+        precision=name,
         format=kind,
         layers=model.layers,
         hidden=model.hidden,

@@ -5,6 +5,10 @@ from typing import Protocol
 
 from freehold.core.ports import Engine
 from freehold.serve.engines.llamacpp import LlamaCpp
+from freehold.serve.engines.ollama import Ollama
+from freehold.serve.engines.sglang import Sglang
+from freehold.serve.engines.tensorrt_llm import TensorRtLlm
+from freehold.serve.engines.tgi import Tgi
 from freehold.serve.engines.vllm import Vllm
 
 
@@ -16,4 +20,6 @@ class LocalEngine(Engine, Protocol):
         ...
 
 
-ENGINES: Mapping[str, LocalEngine] = {"llamacpp": LlamaCpp(), "vllm": Vllm()}
+ENGINES: Mapping[str, LocalEngine] = {
+    "llamacpp": LlamaCpp(), "vllm": Vllm(), "sglang": Sglang(), "tgi": Tgi(), "tensorrt_llm": TensorRtLlm(), "ollama": Ollama(),
+}  # fmt: skip

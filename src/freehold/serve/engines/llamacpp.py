@@ -3,25 +3,42 @@
 import importlib.util
 import sys
 
-from freehold.core.decision import Load
-from freehold.core.ports import Codec, EngineSpec, LaunchSpec
-from freehold.serve.engines.exposition import read_series
-from freehold.wire.openai_chat import OpenAiChat
+import msgspec
 
-_RUNNING = "llamacpp:requests_processing"
-_WAITING = "llamacpp:requests_deferred"
+from freehold.core.decision import Load
+from freehold.core.ports import EngineSpec, LaunchSpec
+from freehold.serve.codecs import Adapted, openai_codec
+from freehold.serve.engines.load import LoadNames
+from freehold.wire.anthropic_messages import CountTokens, Messages
+from freehold.wire.openai_chat import ENGINE
+from freehold.wire.openai_responses import Responses
+
+_LOAD = LoadNames(running="llamacpp:requests_processing", waiting="llamacpp:requests_deferred")
+# It promises keep-alive after a stream and then closes: the next call on that connection would break.
+_CLOSE = {"connection": "close"}
 
 
 class LlamaCpp:
-    """OpenAI's dialect as llama.cpp speaks it.
+    """OpenAI's dialects and Anthropic's as llama.cpp speaks them, all asked of its server in xllamacpp 2026.10.11549.
 
-    It answers to any model name, and with `n` above 1 its usage counts the output of one choice only.
+    It answers to any model name, and with `n` above 1 its usage counts the output of one choice only. Embeddings it refuses with
+    501 unless it was started for them, as ours is not. In Messages and in Responses it takes a schema and does not follow it.
     """
 
+    metrics_path = "metrics"
+
     def __init__(self) -> None:
-        # It promises keep-alive after a stream and then closes: the next call on that connection would break.
-        chat = OpenAiChat(usage_source="engine", headers={"connection": "close"})
-        self.codec = Codec(natives={"openai_chat": chat}, composer=None, verdict=chat.verdict)
+        self.codec = openai_codec(
+            "engine",
+            ("openai_completions", "openai_embeddings"),
+            quirks=msgspec.structs.replace(ENGINE, counts_one_choice=True),
+            headers=_CLOSE,
+            others={
+                "openai_responses": Responses("engine", _CLOSE, ENGINE, formats=False),
+                "anthropic_messages": Adapted(Messages("engine", schemas=False), headers=_CLOSE),
+                "anthropic_count_tokens": CountTokens(),
+            },
+        )
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """Our own child (`llamacpp_server`) with the interpreter that runs us."""
@@ -36,11 +53,7 @@ class LlamaCpp:
 
     def load(self, metrics_text: str) -> Load:
         """Slots at work and requests queued for one. It reports no KV cache use. ValueError where either is missing."""
-        series = read_series(metrics_text, {_RUNNING, _WAITING})
-        try:
-            return Load(running=round(sum(series[_RUNNING])), waiting=round(sum(series[_WAITING])))
-        except KeyError as name:
-            raise ValueError(f"no {name} in its metrics; is this llama.cpp, started with --metrics?") from None
+        return _LOAD.read(metrics_text, "llama.cpp, started with --metrics")
 
     def missing(self) -> str | None:
         """The wheel that brings the server."""

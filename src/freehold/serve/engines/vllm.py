@@ -1,35 +1,42 @@
 """vLLM: the usual server of an owned GPU. Launched through its own command, which must be on the PATH."""
 
-import re
 import shutil
-from statistics import fmean
 
 from freehold.core.decision import Load
-from freehold.core.ports import Codec, EngineSpec, LaunchSpec
-from freehold.serve.engines.exposition import read_series
-from freehold.wire.openai_chat import OpenAiChat
+from freehold.core.ports import EngineSpec, LaunchSpec
+from freehold.serve.codecs import openai_codec
+from freehold.serve.engines.hub import split_revision
+from freehold.serve.engines.load import LoadNames
+from freehold.wire.anthropic_messages import Messages
+from freehold.wire.openai_chat import ENGINE
+from freehold.wire.openai_responses import Responses
 
-_RUNNING = "vllm:num_requests_running"
-_WAITING = "vllm:num_requests_waiting"
-_KV_USAGE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")  # the second: its name before V1
-_HUB_ID = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)", re.ASCII)
+_LOAD = LoadNames(
+    running="vllm:num_requests_running",
+    waiting="vllm:num_requests_waiting",
+    kv_usage=("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),  # the second: its name before V1
+)
 
 
 class Vllm:
-    """OpenAI's dialect as vLLM speaks it; a model name it does not serve is a 404."""
+    """OpenAI's dialects and Anthropic's Messages as vLLM speaks them; a model name it does not serve is a 404."""
+
+    metrics_path = "metrics"
 
     def __init__(self) -> None:
-        chat = OpenAiChat(usage_source="engine")
-        self.codec = Codec(natives={"openai_chat": chat}, composer=None, verdict=chat.verdict)
+        self.codec = openai_codec(
+            "engine",
+            ("openai_completions", "openai_embeddings"),
+            quirks=ENGINE,
+            others={"openai_responses": Responses("engine", quirks=ENGINE), "anthropic_messages": Messages("engine")},
+        )
 
     def launch(self, spec: EngineSpec) -> LaunchSpec:
         """`vllm serve`, with weights, tokenizer and code all held to the one revision the model id names.
 
         `threads` is not used: vLLM sizes its own pools.
         """
-        model, revision = spec.model_path, None
-        if pinned := _HUB_ID.fullmatch(spec.model_path):
-            model, revision = pinned["name"], pinned["revision"]
+        model, revision = split_revision(spec.model_path)
         options = {
             "--served-model-name": spec.alias, "--host": spec.host, "--port": spec.port,
             "--max-num-seqs": spec.parallel, "--max-model-len": spec.context_tokens,
@@ -44,13 +51,7 @@ class Vllm:
 
     def load(self, metrics_text: str) -> Load:
         """Requests running and queued over all its engines, KV cache use as their mean. ValueError where a count is missing."""
-        series = read_series(metrics_text, {_RUNNING, _WAITING, *_KV_USAGE})
-        try:
-            running, waiting = round(sum(series[_RUNNING])), round(sum(series[_WAITING]))
-        except KeyError as name:
-            raise ValueError(f"no {name} in its metrics; is this vLLM?") from None
-        usage = next((series[name] for name in _KV_USAGE if name in series), None)
-        return Load(running=running, waiting=waiting, kv_usage=None if usage is None else fmean(usage))
+        return _LOAD.read(metrics_text, "vLLM")
 
     def missing(self) -> str | None:
         """Its command."""

@@ -58,7 +58,7 @@ class Attempts:
         self._waiting = list(decision.candidates[: record.policy.bounds.attempts])
         self._failures: list[Failed] = []
         self._held: list[Candidate] = []
-        self._tokens = tokens_of(speech.request)
+        self._tokens = tokens_of(speech.longest(decision))
 
     @property
     def left(self) -> bool:
@@ -108,10 +108,11 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
     limit_s, awaited = (
         (min(bounds.headers_s, bounds.first_token_s), "headers") if speech.request.stream else (bounds.whole_s, "whole answer")
     )
-    visit = gateway.board.enter(target.name, tokens_of(speech.request))
+    visit = gateway.board.enter(target.name, tokens_of(speech.said_to(target).request))
     try:
         async with asyncio.timeout(limit_s) as limit:
             exchange = _exchange(speech, candidate, codec, record)
+            record.left_out = exchange.left_out
             upstream = await gateway.outbound.send(record.traced(exchange.call()))
             upstream = await _followed(upstream, candidate, codec, gateway, stream=speech.request.stream)
             trial.status = upstream.status
@@ -161,7 +162,7 @@ def _exchange(speech: Speech, candidate: Candidate, codec: Codec, record: Record
     try:
         if shield is None or not target.rented:
             return speech.towards(target, codec)
-        redacted = Speech(shield.towards(speech.request, target), speech.surface)
+        redacted = Speech(shield.towards(speech.request, target), speech.surface, speech.prompts)
         return redacted.towards(target, codec, shield.restorer(target))
     except Untranslatable as error:
         raise Failed(Verdict(True, "rejected", f"cannot be said to it: {error}")) from None

@@ -12,8 +12,9 @@ from freehold.serve.gateway.inspection import Inspection
 from freehold.serve.gateway.policy import Policy
 
 RESTART = "x-freehold-restart"
+REPORT = "x-freehold-report"
 _SUBJECT, _STANDS_FOR = "x-freehold-subject", "x-freehold-stands-for"
-_HEADERS = frozenset({"x-freehold-data", "x-freehold-workload", _SUBJECT, _STANDS_FOR, RESTART})
+_HEADERS = frozenset({"x-freehold-data", "x-freehold-workload", _SUBJECT, _STANDS_FOR, RESTART, REPORT})
 _MOST_SUBJECT = 256
 _END_OF_TIME = 1e11  # in Unix seconds, as the entry takes them
 
@@ -25,6 +26,8 @@ def classify(
     _refuse_unknown_headers(headers)
     _check_subject(headers.get(_SUBJECT))
     _check_time(headers.get(_STANDS_FOR), key)
+    if headers.get(REPORT, "cost") != "cost":
+        raise BadRequest(f"header {REPORT}: use cost, or leave it out", param=REPORT)
     workload, named = _find_workload(request.model, headers.get("x-freehold-workload"), key, policy)
     parties = [Party("workload", workload.handling), Party("key", key.handling)]
     if "x-freehold-data" in headers:
@@ -34,6 +37,7 @@ def classify(
     ask = Ask(
         workload=workload.name, handling=settle(parties, policy.labels), parties=tuple(parties), labels=policy.labels,
         egress=request.egress, needs=request.needs, least_tokens=request.least_tokens, named=named, hints=request.hints,
+        prompt_tokens={name: variant.least_tokens for name, variant in workload.prompts.items()},
     )  # fmt: skip
     return workload, ask
 

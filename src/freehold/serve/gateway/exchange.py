@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from freehold.core.conversation import Conversation, Untranslatable
+from freehold.core.decision import Decision
 from freehold.core.ports import Codec, Composer, Delta, HttpCall, Native, Reply, Surface
+from freehold.core.prompt import Variant
 from freehold.core.request import Dialect, Request
 from freehold.core.said import Broke, Closed, Piece, Step, Stopped, Used, Whole
 from freehold.core.target import Target
@@ -16,13 +18,19 @@ from freehold.rules.sensitivity.chat_stream import ChatStream
 from freehold.rules.sensitivity.restorer import Restorer
 from freehold.rules.sensitivity.steps import StepRestorer, restored
 from freehold.wire.anthropic_messages import counted
+from freehold.wire.prompting.request import prompted
 from freehold.wire.sse import EventSplitter
 
 Events: TypeAlias = list[tuple[bytes, Delta]]
 
 
 class Exchange(Protocol):
-    """What one attempt says and understands. Malformed answers raise ValueError, or RecursionError."""
+    """What one attempt says and understands. Malformed answers raise ValueError, or RecursionError.
+
+    `left_out`: fields that change no answer and could not be said to this target.
+    """
+
+    left_out: frozenset[str]
 
     def call(self) -> HttpCall:
         """What is sent."""
@@ -43,6 +51,8 @@ class Exchange(Protocol):
 
 class Untouched:
     """Both speak the same dialect."""
+
+    left_out: frozenset[str] = frozenset()
 
     def __init__(self, request: Request, target: Target, native: Native, surface: Surface, restorer: Restorer | None) -> None:
         self._request = request
@@ -87,6 +97,7 @@ class Translated:
     """They do not. `call` was composed when the target was decided on, so nothing untranslatable gets here."""
 
     def __init__(self, request: Request, call: HttpCall, composer: Composer, surface: Surface, restorer: Restorer | None) -> None:
+        self.left_out: frozenset[str] = frozenset()
         self._request = request
         self._call = call
         self._composer = composer
@@ -104,7 +115,7 @@ class Translated:
 
     def whole(self, body: bytes) -> tuple[bytes, Reply]:
         whole = self._composer.whole(body)
-        reply = Reply(whole.usage, whole.raw_usage, _text_bytes(whole))
+        reply = Reply(whole.usage, whole.raw_usage, _text_bytes(whole), whole.service_tier)
         if self._restorer is not None:
             whole = restored(whole, self._restorer)
         return self._surface.whole(whole, self._request), reply
@@ -136,11 +147,16 @@ def native_of(request: Request, codec: Codec, *, redacted: bool) -> Native | Non
 
 
 class Speech:
-    """One request, as it can be said to each target: read into a conversation once, and only where some target needs it."""
+    """One request, as it can be said to each target: read into a conversation once, and only where some target needs it.
 
-    def __init__(self, request: Request, surface: Surface) -> None:
+    `prompts`: by target, the variant that it is asked in; each is put in once, whatever asks for it.
+    """
+
+    def __init__(self, request: Request, surface: Surface, prompts: Mapping[str, Variant] | None = None) -> None:
         self.request = request
         self.surface = surface
+        self.prompts = prompts or {}
+        self._prompted: dict[str, Speech] = {}
         self._conversation: Conversation | Untranslatable | None = None
 
     def conversation(self) -> Conversation:
@@ -158,21 +174,40 @@ class Speech:
         """An answer that needs no target, where the dialect has one: a count of tokens can be estimated here."""
         return counted(self.request) if self.request.dialect == "anthropic_count_tokens" else None
 
+    def said_to(self, target: Target) -> "Speech":
+        """The same with the operator's words for that target in it. Raises Untranslatable, BadRequest."""
+        variant = self.prompts.get(target.name)
+        if variant is None:
+            return self
+        said = self._prompted.get(variant.release)
+        if said is None:
+            said = self._prompted[variant.release] = Speech(prompted(self.request, variant), self.surface)
+        return said
+
+    def longest(self, decision: Decision) -> Request:
+        """The request as it is longest to any of the candidates, for what bounds its cost."""
+        said = [self.said_to(candidate.target).request for candidate in decision.candidates]
+        return max(said, key=lambda request: request.input_bytes, default=self.request)
+
     def towards(self, target: Target, codec: Codec, restorer: Restorer | None = None) -> Exchange:
-        """The exchange with one target. Raises Untranslatable."""
-        native = native_of(self.request, codec, redacted=restorer is not None)
+        """The exchange with one target, in its variant of the prompt. Raises Untranslatable, BadRequest."""
+        said = self.said_to(target)
+        native = native_of(said.request, codec, redacted=restorer is not None)
         if native is not None:
-            return Untouched(self.request, target, native, self.surface, restorer)
+            return Untouched(said.request, target, native, self.surface, restorer)
         if codec.composer is None:
             raise Untranslatable(self.request.dialect, "this target takes no request of another dialect")
-        call = codec.composer.compose(self.conversation(), target, stream=self.request.stream)
-        return Translated(self.request, call, codec.composer, self.surface, restorer)
+        conversation = said.conversation()
+        call = codec.composer.compose(conversation, target, stream=self.request.stream)
+        exchange = Translated(said.request, call, codec.composer, self.surface, restorer)
+        exchange.left_out = conversation.hints - codec.composer.carries
+        return exchange
 
     def why_not(self, target: Target, codec: Codec) -> Untranslatable | None:
         """What keeps the request from being said to that target; None: nothing."""
-        if native_of(self.request, codec, redacted=False) is not None:
-            return None
         try:
+            if native_of(self.said_to(target).request, codec, redacted=False) is not None:
+                return None
             self.towards(target, codec)
         except Untranslatable as error:
             return error
@@ -190,7 +225,7 @@ def _text_bytes(whole: Whole) -> int:
 
 def _counted(steps: Sequence[Step]) -> Delta:
     """What the steps of one event mean to routing and metering."""
-    usage, raw, error = None, None, None
+    usage, raw, error, tier = None, None, None, None
     text = finished = 0
     done = False
     for step in steps:
@@ -200,7 +235,7 @@ def _counted(steps: Sequence[Step]) -> Delta:
             case Stopped():
                 finished += 1
             case Used():
-                usage, raw = step.usage, step.raw
+                usage, raw, tier = step.usage, step.raw, step.service_tier
             case Broke():
                 error = step.code
             case Closed():
@@ -208,5 +243,6 @@ def _counted(steps: Sequence[Step]) -> Delta:
             case _:
                 pass
     return Delta(
-        content=text > 0, text_bytes=text, finished=finished, usage=usage, raw_usage=raw, done=done, error=error
+        content=text > 0, text_bytes=text, finished=finished, usage=usage, raw_usage=raw, done=done, error=error,
+        service_tier=tier,
     )  # fmt: skip

@@ -26,6 +26,7 @@ from freehold.core.errors import (
     UpstreamRefused,
 )
 from freehold.core.ports import Sink, Surface
+from freehold.core.traceparent import Trace
 from freehold.serve.gateway.answering import Answering
 from freehold.serve.gateway.attempt import Attempts
 from freehold.serve.gateway.classify import classify
@@ -36,7 +37,7 @@ from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.inspection import inspect
 from freehold.serve.gateway.paying import paid
 from freehold.serve.gateway.record import Record
-from freehold.serve.gateway.reply_headers import reply_headers
+from freehold.serve.gateway.reply_headers import cost_comment, reply_headers
 from freehold.serve.gateway.scope import scoped
 
 _RELEASE_S = 30.0
@@ -52,7 +53,8 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
     The end of an answer (its last byte, its final events) leaves only after its entry is durable.
     """
     policy = gateway.policy
-    record = Record(gateway.clock, policy, headers.get("traceparent"))
+    trace = Trace.joined(*(headers.get(name) for name in ("traceparent", "tracestate", "baggage")))
+    record = Record(gateway.clock, policy, trace)
     bind_contextvars(request_id=record.id, traceparent=record.trace.header())  # every line logged from here on carries them
     answering: Answering | None = None
     gateway.in_flight += 1
@@ -61,15 +63,15 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             key = gateway.admit(headers)
             _require_room(gateway)
             request = surface.read(await body(), headers)
-            speech = Speech(request, surface)
             content = await inspect(request, policy.inspector, lambda found: classify(request, key, headers, policy, found)[1])
             workload, ask = classify(request, key, headers, policy, content)
+            speech = Speech(request, surface, workload.prompts)
             ask = scoped(ask, workload, key, policy.targets)
             record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             record.open(request, ask, key, headers)
             record.found(content)
             decision = await decided_in_time(speech, ask, gateway, record)
-            decision = await paid(decision, request, gateway, record)
+            decision = await paid(decision, speech.longest(decision), gateway, record)
             if gateway.keeper is not None:
                 kept = content.kept(workload.name, ask.handling)
                 sink = gateway.keeper.copying(sink, request.fields, policy.keep.get(workload.name), kept, headers)
@@ -148,7 +150,9 @@ async def _release(closing: Closing | None, sink: Sink, record: Record) -> None:
             if closing.status is not None:
                 length = ("content-length", str(len(closing.data)))
                 await sink.head(closing.status, [*closing.headers, length, *reply_headers(record)])
-            await sink.end(closing.data)
+                await sink.end(closing.data)
+            else:
+                await sink.end(cost_comment(record) + closing.data)
     except TimeoutError:
         sink.abort()
 

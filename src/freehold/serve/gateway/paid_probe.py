@@ -101,7 +101,7 @@ async def _ask(target: Target, question: Question, gateway: Gateway, record: Rec
             return codec.verdict(reply.status, reply.headers, body)
         if codec.follow is None:  # else the answer itself takes more calls, and that it took the first is enough
             answer = question.whole(body)[1]
-            attempt.usage, attempt.raw_usage = answer.usage, answer.raw_usage
+            attempt.usage, attempt.raw_usage, attempt.service_tier = answer.usage, answer.raw_usage, answer.service_tier
         record.first_token()
     except UpstreamFailure as failure:
         return Verdict(True, failure.outcome, failure.detail)

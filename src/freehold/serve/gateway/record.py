@@ -14,7 +14,8 @@ from freehold.core.request import Ask, Request
 from freehold.core.traceparent import Trace
 from freehold.serve.access.admission import Pass
 from freehold.serve.access.keys import Key
-from freehold.serve.gateway.billing import bill, compare
+from freehold.serve.gateway.billing import Passed, bill, compare
+from freehold.serve.gateway.classify import REPORT
 from freehold.serve.gateway.clock import Clock
 from freehold.serve.gateway.inspection import Inspection, Shield
 from freehold.serve.gateway.policy import Policy
@@ -26,9 +27,9 @@ class Record:
     `policy` is the one the request began under, whatever is swapped in meanwhile.
     """
 
-    def __init__(self, clock: Clock, policy: Policy, traceparent: str | None = None) -> None:
+    def __init__(self, clock: Clock, policy: Policy, trace: Trace | None = None) -> None:
         self.policy = policy
-        self.trace = Trace.joined(traceparent)
+        self.trace = trace or Trace.joined(None)
         self._clock = clock
         self._started = clock.monotonic()
         self.received_at = clock.now()
@@ -36,8 +37,11 @@ class Record:
         self.ended = False
         self.admitted = Pass()
         self.shield: Shield | None = None
+        self.left_out: frozenset[str] = frozenset()
+        self.reports_cost = False
+        self._request: Request | None = None
         self._entry: Entry | None = None
-        self._input_bytes = self._text_bytes = self._content_events = 0
+        self._input_bytes = self._prompt_bytes = self._text_bytes = self._content_events = 0
 
     @property
     def entry(self) -> Entry:
@@ -53,13 +57,14 @@ class Record:
     def open(self, request: Request, ask: Ask, key: Key, headers: Mapping[str, str]) -> None:
         """Begin the entry of an admitted, classified request."""
         self._input_bytes = 0 if request.dialect == "anthropic_count_tokens" else request.input_bytes  # counting is free
+        self._request, self.reports_cost = request, headers.get(REPORT) == "cost"
         regions = ask.handling.regions
         self._entry = Entry(
             id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
             workload=ask.workload, key=key.name, team=key.team, user=key.user, data_class=ask.handling.data_class.name,
             regions=None if regions is None else tuple(sorted(regions)), asked_model=request.model,
             dialect=request.dialect, stream=request.stream, policy=self.policy.version,
-            demanded=_demanded(ask),
+            demanded=_demanded(ask), trace=self.trace,
         )  # fmt: skip
 
     def found(self, content: Inspection) -> None:
@@ -78,18 +83,28 @@ class Record:
         price = self.policy.price(target, self.day())
         attempt = Attempt(
             target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s(),
-            price=price,
+            price=price, weights=target.weights,
         )  # fmt: skip
+        workload = self.policy.workloads.get(entry.workload)  # none where the gateway asks for itself
+        variant = None if workload is None else workload.prompts.get(target.name)
+        if variant is not None:
+            attempt.prompt = variant.release
+        self._prompt_bytes = variant.text_bytes if variant is not None and self._input_bytes else 0
         entry.attempts.append(attempt)
         entry.target, entry.model, entry.basis = target.name, target.model, target.kind
+        entry.prompt, entry.weights = attempt.prompt, attempt.weights
         entry.lab, entry.marginal_nanousd = target.lab, None if target.rented else 0  # a machine's hour costs what it costs
         entry.reason, entry.spilled = candidate.reason, candidate.spill
         self._text_bytes = self._content_events = 0
         return attempt
 
     def traced(self, call: HttpCall) -> HttpCall:
-        """The call with the trace it belongs to, each attempt a span of its own."""
-        return msgspec.structs.replace(call, headers={**call.headers, "traceparent": self.trace.child().header()})
+        """The running attempt's call with the trace it belongs to, of which the attempt is a span of its own. What the caller
+        hung on the trace goes no further than our own machines."""
+        attempt = self.entry.attempts[-1]
+        attempt.trace = self.trace.child()
+        sent = attempt.trace.headers(baggage=attempt.kind == "owned")
+        return msgspec.structs.replace(call, headers={**call.headers, **sent})
 
     def first_token(self) -> None:
         """The first content token (or the whole reply) has come."""
@@ -104,7 +119,12 @@ class Record:
         """Close the running attempt and bill it."""
         attempt = self.entry.attempts[-1]
         attempt.outcome, attempt.detail, attempt.ended_s = outcome, detail, self.elapsed_s()
-        bill(attempt, self._input_bytes, self._text_bytes, self._content_events)
+        target = self.policy.targets.get(attempt.target)
+        passed = Passed(
+            self._input_bytes + self._prompt_bytes, self._text_bytes, self._content_events, self._request,
+            "" if target is None else target.codec,
+        )  # fmt: skip
+        bill(attempt, passed)
 
     def end(self, outcome: Outcome, status: int, error_code: str | None = None) -> None:
         """Close the entry, and the attempt that was still running if one was."""

@@ -17,6 +17,7 @@ async def relay(answer: Answer, request: Request, sink: Sink, record: Record) ->
         body, reply = answer.whole
         record.count(reply.text_bytes)
         answer.attempt.usage, answer.attempt.raw_usage = reply.usage, reply.raw_usage
+        answer.attempt.service_tier = reply.service_tier
         closing = Closing(body, 200, [("content-type", "application/json")])
     else:
         if not sink.started:
@@ -75,6 +76,8 @@ class _Stream:
             self._finished += delta.finished
             if delta.raw_usage is not None:
                 self._answer.attempt.usage, self._answer.attempt.raw_usage = delta.usage, delta.raw_usage
+            if delta.service_tier is not None:
+                self._answer.attempt.service_tier = delta.service_tier
             self._done = self._done or (delta.done and self._finished >= self._choices)
             if delta.done or self._finished >= self._choices:
                 self._tail += event

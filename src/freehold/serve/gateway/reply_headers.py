@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from freehold.core.money import dollars
 from freehold.serve.gateway.record import Record
 
+_COST = "x-freehold-cost-usd"
+
 
 def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
     """`x-request-id` and `x-freehold-*`, and what is left of the limits.
@@ -22,9 +24,22 @@ def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
     if entry.target is not None:
         headers.append(("x-freehold-target", entry.target))
         headers.append(("x-freehold-reason", entry.reason.encode("ascii", "replace").decode()))
+    if record.left_out:
+        headers.append(("x-freehold-left-out", ", ".join(sorted(record.left_out))))
     headers.extend(record.admitted.entered.headers)
     if record.admitted.held.over:
         headers.append(("x-freehold-budget", ", ".join(f"{name} over" for name in record.admitted.held.over)))
     if record.ended and entry.basis != "owned":
-        headers.append(("x-freehold-cost-usd", f"{dollars(entry.cost_nanousd):f}"))
+        headers.append((_COST, _cost(record)))
     return headers
+
+
+def cost_comment(record: Record) -> bytes:
+    """The same cost as a comment of the stream that it closes, for a caller who asked for it; every reader of events skips it."""
+    if not (record.opened and record.reports_cost and record.ended) or record.entry.basis == "owned":
+        return b""
+    return f": {_COST}={_cost(record)}\n\n".encode()
+
+
+def _cost(record: Record) -> str:
+    return f"{dollars(record.entry.cost_nanousd):f}"

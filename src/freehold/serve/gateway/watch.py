@@ -54,7 +54,7 @@ async def _read(target: Target, engine: Engine, gateway: Gateway) -> str | None:
     """One reading onto the board; what went wrong, if it did."""
     try:
         async with asyncio.timeout(_READ_S):
-            reply = await gateway.outbound.send(_page(target, "metrics"))
+            reply = await gateway.outbound.send(_page(target, engine.metrics_path))
             try:
                 text = (await reply.read(_METRICS_BYTES)).decode(errors="replace")
             finally:

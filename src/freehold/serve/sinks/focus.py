@@ -26,7 +26,7 @@ ContractedUnitPrice EffectiveCost InvoiceId InvoiceIssuerName ListCost ListUnitP
 ProviderName PublisherName RegionId RegionName ResourceId ResourceName ResourceType ServiceCategory ServiceName
 ServiceSubcategory SkuId SkuMeter SkuPriceId SubAccountId SubAccountName SubAccountType Tags""".split()
 _OURS = """x_Basis x_CachedTokens x_InputTokens x_Key x_Lab x_MachineSlotSeconds x_Model x_ModelRevision x_OutputTokens x_Requests
-x_Target x_TokenType x_UsageSource x_Workload""".split()
+x_ServiceTier x_Target x_TokenType x_UsageSource x_Workload""".split()
 COLUMNS: Mapping[Version, tuple[str, ...]] = {
     "1.2": (*_FOCUS, *sorted([*_OURS, *(f"x_{name}" for name in _ALLOCATED)])),
     "1.3": (*sorted([*_FOCUS, *_NEW]), *_OURS),
@@ -36,8 +36,12 @@ _METER_NAMES: Mapping[Meter, str] = {
     "input": "Input Tokens",
     "cache_read": "Cache Read Input Tokens",
     "cache_write": "Cache Write Input Tokens",
+    "cache_write_1h": "One Hour Cache Write Input Tokens",
+    "input_audio": "Audio Input Tokens",
+    "cache_read_audio": "Cache Read Audio Input Tokens",
     "output": "Output Tokens",
     "reasoning": "Reasoning Output Tokens",
+    "output_audio": "Audio Output Tokens",
     "request": "Requests",
 }
 _MILLION_TOKENS = f"{MILLION} Tokens"
@@ -49,7 +53,8 @@ def rented_line(charge: Charge, account: str) -> Line:
     """One meter's use at a rented target. Without a price card the lists' amounts are those booked, as the standard asks."""
     card = charge.price
     seller = card.provider if card else charge.target
-    sku = f"{seller}/{card.model if card else charge.model}/{charge.meter}"
+    tier = (card.service_tier if card else None) or ""
+    sku = f"{seller}/{card.model if card else charge.model}/{charge.meter}{tier and f'/{tier}'}"
     by_request = charge.meter == "request"
     line = _line(account, charge.hour, charge.hour + HOUR_S, charge.cost_nanousd) | _sold_by(seller, f"{seller} API")
     line |= {
@@ -71,7 +76,7 @@ def rented_line(charge: Charge, account: str) -> Line:
         "x_UsageSource": charge.source or "",
         "x_Workload": charge.workload,
     }
-    line |= _model(charge.model) | _lab(charge.lab)
+    line |= _model(charge.model) | _lab(charge.lab) | ({"x_ServiceTier": tier} if tier else {})
     if charge.unit_nanousd is not None:
         listed = exact(charge.quantity * charge.unit_nanousd, _NANO_PLACES if by_request else _NANO_PLACES + _MILLION_PLACES)
         price = exact(charge.unit_nanousd, _NANO_PLACES)

@@ -51,10 +51,15 @@ class PrometheusSink:
             "config_reloads_total", "Configurations read again while serving, loaded or refused.", ("result",)
         )
         self._content = counter("content_records_total", "Kept content: kept, expired, too_large, or lost.", ("outcome",))
+        self._telemetry = counter(
+            "telemetry_total", "Spans, and exports of metrics, for the collector: sent or lost.", ("kind", "outcome")
+        )
         self._events = counter("webhook_events_total", "Changes of signals for the webhook, sent or lost.", ("outcome",))
 
         self._limited = counter("limited_total", "Requests turned away by a limit or a budget.", ("scope", "reason"))
         self._budgets = gauge("budget_remaining_ratio", "Least share of its limit that an owner has left.", ("budget",))
+        self._workers = gauge("workers", "Processes that serve.")
+        self._restarts = counter("worker_restarts_total", "Workers that ended and were put another in the place of.")
         self._uncounted = gauge("limit_failures", "Times limits could not be counted and let requests pass, since start.")
         self._overrun = gauge("budget_overrun_nanodollars", "What requests cost beyond what was set aside, since start.")
 
@@ -97,6 +102,10 @@ class PrometheusSink:
         """What became of a webhook's event."""
         self._events.labels(outcome).inc()
 
+    def count_telemetry(self, kind: str, outcome: str, times: int) -> None:
+        """What became of spans, or of an export of metrics; from any thread."""
+        self._telemetry.labels(kind, outcome).inc(times)
+
     def count_reload(self, result: str) -> None:
         """What became of a configuration that was read again."""
         self._reloads.labels(result).inc()
@@ -126,8 +135,16 @@ class PrometheusSink:
             self._shares.labels(target).set(state.share)
             self._quotas.labels(target).set(state.quota_s)
 
-    def render(self, in_flight: int, observer_failures: int) -> bytes:
-        """The exposition text, with the live values of this moment."""
+    def count_restart(self) -> None:
+        """A worker ended, and another takes its place."""
+        self._restarts.inc()
+
+    def show_process(self, in_flight: int, observer_failures: int) -> None:
+        """The state of this process at this moment."""
+        self._workers.set(1)
         self._in_flight.set(in_flight)
         self._failures.set(observer_failures)
+
+    def render(self) -> bytes:
+        """The exposition text of what was counted and shown."""
         return generate_latest(self.registry)

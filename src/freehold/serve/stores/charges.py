@@ -4,14 +4,15 @@ Read-only, row by row, in one view beside a running writer. A request's id begin
 is a range of the primary key.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from freehold.core.ids import request_id
 from freehold.core.price import PriceCard
+from freehold.core.usage import Bucket
 from freehold.rules.allocation import HOUR_S
-from freehold.rules.charges import Billed, ImportedUse
+from freehold.rules.charges import TOKEN_METERS, Billed, ImportedUse
 from freehold.serve.stores.connection import Connection
 from freehold.serve.stores.opening import existing, reading
 from freehold.serve.stores.place import LedgerPlace
@@ -19,9 +20,13 @@ from freehold.serve.stores.place import LedgerPlace
 _ID_TIME = 15  # "fh-" and 12 hex digits of milliseconds
 _EVER = 253_402_300_800.0  # the year 10000, in Unix seconds
 _WITHIN = "e.id >= :low AND e.id < :high AND e.received_at >= :since AND e.received_at < :until"
+# The kinds of token that are priced apart, and the bucket of an attempt's row that each is part of.
+_KINDS: Mapping[Bucket, Bucket] = {
+    "cache_write_1h": "cache_write", "input_audio": "input", "cache_read_audio": "cache_read", "output_audio": "output",
+}  # fmt: skip
+_COLUMNS: Mapping[Bucket, str] = {"input": "uncached_input", "output": "answer_output"}
 _ATTEMPTS = f"""SELECT e.received_at, e.workload, e.key, e.policy, e.target, %s, a.target, a.model, a.usage_source,
-    coalesce(a.uncached_input, 0), coalesce(a.cache_read, 0), coalesce(a.cache_write, 0), coalesce(a.answer_output, 0),
-    coalesce(a.reasoning, 0), a.cost_nanousd, a.price_id
+    %s, a.cost_nanousd, a.price_id
     FROM entries e JOIN attempts a ON a.entry_id = e.id
     WHERE {_WITHIN} AND a.kind = 'rented' AND (a.uncached_input IS NOT NULL OR a.cost_nanousd <> 0) ORDER BY e.id, a.n"""  # noqa: S608 (fixed names)
 _SERVED_BY = "SELECT lab FROM entries WHERE policy = ? AND target = ? AND lab IS NOT NULL LIMIT 1"
@@ -54,6 +59,7 @@ class ChargesReader:
         with reading(self._place) as db:
             # Machines came in the same version that says which entries a stand-in served.
             self._knows_lab = db.has("machine_spans")
+            self._attempts = _ATTEMPTS % ("e.lab" if self._knows_lab else "NULL", _tokens(db.columns("attempts")))
 
     def entries(self) -> int:
         """How many entries the time has, for whoever shows progress."""
@@ -66,7 +72,7 @@ class ChargesReader:
         with reading(self._place) as db:
             cards = {ident: msgspec.json.decode(card, type=PriceCard) for ident, card in db.rows("SELECT id, card FROM prices")}
             served: dict[tuple[str, str], bool | None] = {}
-            for row in db.stream(_ATTEMPTS % ("e.lab" if self._knows_lab else "NULL"), self._window):
+            for row in db.stream(self._attempts, self._window):
                 received, workload, key, policy, last_target, lab, target, model, source, *tokens, cost, price_id = row
                 card = cards.get(price_id)
                 if lab is None or target != last_target:  # the entry speaks of its last target only
@@ -103,6 +109,17 @@ class ChargesReader:
         """How many imported rows have no cost, and so no place in a bill."""
         with reading(self._place) as db:
             return int(db.rows(_WITHOUT_COST, self._window)[0][0]) if db.has("imported") else 0
+
+
+def _tokens(known: frozenset[str]) -> str:
+    """The token meters of an attempt, none of them counting another's tokens; an older ledger does not tell all apart."""
+
+    def counted(bucket: Bucket) -> str:
+        column = _COLUMNS.get(bucket, bucket)
+        return f"coalesce(a.{column}, 0)" if column in known else "0"
+
+    of_kind = {whole: f"{counted(whole)} - {counted(kind)}" for kind, whole in _KINDS.items()}
+    return ", ".join(of_kind.get(meter, counted(meter)) for meter in TOKEN_METERS)
 
 
 def _served_by_lab(db: Connection, who: tuple[str, str]) -> bool | None:

@@ -13,11 +13,13 @@ PRICE_COLUMNS = tuple("id provider model valid_from source card".split())
 ENTRY_COLUMNS = tuple(
     "id received_at stands_for workload key data_class regions asked_model dialect stream policy outcome status error_code "
     "reason removed spilled target model basis uncached_input cache_read cache_write answer_output reasoning usage_source "
-    "cost_nanousd ttft_s total_s marginal_nanousd shadow_nanousd shadow_at lab demanded team user_id budgets findings".split()
+    "cost_nanousd ttft_s total_s marginal_nanousd shadow_nanousd shadow_at lab demanded team user_id budgets findings "
+    "prompt weights".split()
 )
 ATTEMPT_COLUMNS = tuple(
     "entry_id n target model kind reason started_s first_token_s ended_s outcome status detail uncached_input cache_read "
-    "cache_write answer_output reasoning usage_source raw_usage cost_nanousd price_id".split()
+    "cache_write answer_output reasoning usage_source raw_usage cost_nanousd price_id prompt weights "
+    "cache_write_1h input_audio cache_read_audio output_audio service_tier".split()
 )
 
 
@@ -31,7 +33,7 @@ def entry_row(e: Entry) -> tuple[object, ...]:
         *_buckets(e.usage), e.cost_nanousd, e.ttft_s, e.total_s, e.marginal_nanousd, e.shadow_nanousd, e.shadow_at, e.lab,
         None if e.demanded is None else msgspec.json.encode(e.demanded).decode(), e.team, e.user,
         msgspec.json.encode([charge.owner for charge in e.charges]).decode() if e.charges else None,
-        msgspec.json.encode(e.findings).decode() if e.findings else None,
+        msgspec.json.encode(e.findings).decode() if e.findings else None, e.prompt, e.weights,
     )  # fmt: skip
 
 
@@ -40,6 +42,7 @@ def attempt_row(entry_id: str, n: int, a: Attempt) -> tuple[object, ...]:
     return (
         entry_id, n, a.target, a.model, a.kind, a.reason, a.started_s, a.first_token_s, a.ended_s, a.outcome, a.status,
         a.detail, *_buckets(a.usage), a.raw_usage, a.cost_nanousd, None if a.price is None else price_id(a.price),
+        a.prompt, a.weights, *_kinds(a.usage), a.service_tier,
     )  # fmt: skip
 
 
@@ -59,3 +62,10 @@ def _buckets(usage: Usage | None) -> tuple[int | str | None, ...]:
     if usage is None:
         return (None,) * 6
     return usage.uncached, usage.cache_read, usage.cache_write, usage.answer, usage.reasoning, usage.source
+
+
+def _kinds(usage: Usage | None) -> tuple[int | None, ...]:
+    """How much of those buckets is priced apart: of the cache write, the uncached input, the cache read and the answer."""
+    if usage is None:
+        return (None,) * 4
+    return usage.cache_write_1h, usage.input_audio, usage.cache_read_audio, usage.output_audio

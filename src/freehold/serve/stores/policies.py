@@ -1,4 +1,4 @@
-"""The policies in a ledger: what each version said of its targets, once, and the times in which a gateway served under it."""
+"""The policies in a ledger: what each version said of its targets and releases, once, and when a gateway served under it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -8,6 +8,7 @@ import msgspec
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.core.policy_facts import PolicyFacts, PolicySpan, TargetFacts
+from freehold.core.releases import Release
 from freehold.serve.stores.connection import Connection, Row
 from freehold.serve.stores.opening import connected
 from freehold.serve.stores.place import LedgerPlace, StoreError
@@ -19,6 +20,11 @@ _PUT = (
 )
 _KEPT = f"SELECT {_NAMES} FROM policies WHERE version = ? ORDER BY target"  # noqa: S608 (fixed names)
 _ALL = f"SELECT version, loaded_at, {_NAMES} FROM policies ORDER BY version, target"  # noqa: S608 (fixed names)
+_PUT_RELEASE = """INSERT INTO policy_releases (version, workload, target, model, prompt, weights) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING"""
+_KEPT_RELEASES = """SELECT workload, target, model, prompt, weights FROM policy_releases WHERE version = ?
+    ORDER BY workload, target"""
+_RELEASES = "SELECT version, workload, target, model, prompt, weights FROM policy_releases ORDER BY version, workload, target"
 _BEGIN = "INSERT INTO policy_spans (version, began_at, seen_until) VALUES (?, ?, ?) RETURNING id"
 _SEEN = "UPDATE policy_spans SET seen_until = ? WHERE id = ? AND seen_until < ?"
 _SPANS = "SELECT version, began_at, seen_until FROM policy_spans ORDER BY began_at, id"
@@ -31,14 +37,16 @@ class PolicyRecord:
         self._place = place
         self._span: tuple[str, int] | None = None
 
-    def loaded(self, version: str, targets: Sequence[TargetFacts], now: float) -> None:
+    def loaded(self, version: str, targets: Sequence[TargetFacts], now: float, releases: Sequence[Release] = ()) -> None:
         """Facts are written with the first load of a version and never changed. Raises LedgerUnavailable, and BadSettings where
         other facts stand there under the same version."""
         rows = sorted(_row(facts) for facts in targets)
+        served = [msgspec.structs.astuple(one) for one in sorted(releases, key=lambda one: (one.workload, one.target))]
         with self._writing() as db:
             if not db.rows(_KEPT, (version,)):  # another gateway may write the same ones at this moment
                 db.run_many(_PUT, [(version, now, *row) for row in rows])
-            if db.rows(_KEPT, (version,)) != rows:
+                db.run_many(_PUT_RELEASE, [(version, *row) for row in served])
+            if db.rows(_KEPT, (version,)) != rows or db.rows(_KEPT_RELEASES, (version,)) != served:
                 raise BadSettings(
                     f"the ledger has other facts about the targets of policy {version}; change the configuration file, if only "
                     "by a comment, so that it becomes a version of its own"
@@ -72,6 +80,15 @@ def kept_policies(db: Connection) -> dict[str, PolicyFacts]:
             raise StoreError(f"the record of policy {version} cannot be read: {error}") from None
         targets = {facts.target: facts} if before is None else {**before.targets, facts.target: facts}
         found[version] = PolicyFacts(version=version, loaded_at=loaded_at, targets=targets)
+    return found
+
+
+def kept_releases(db: Connection) -> dict[str, list[Release]]:
+    """By version, what each workload's requests were asked of at each target; nothing of versions older than that record."""
+    found: dict[str, list[Release]] = {}
+    for version, workload, target, model, prompt, weights in db.rows(_RELEASES) if db.has("policy_releases") else ():
+        release = Release(workload=workload, target=target, model=model, prompt=prompt, weights=weights)
+        found.setdefault(version, []).append(release)
     return found
 
 

@@ -15,8 +15,8 @@ from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.postgres_session import PostgresSession
 
 _RECENT = tuple(
-    "id received_at workload key team data_class outcome status error_code target model basis reason spilled cost_nanousd ttft_s "
-    "total_s".split()
+    "id received_at workload key team data_class outcome status error_code target model prompt weights basis reason spilled "
+    "cost_nanousd ttft_s total_s".split()
 )
 
 _BUCKETED = """SELECT workload, max(bucket_s), max(CASE WHEN requests IS NULL THEN 1 ELSE 0 END)

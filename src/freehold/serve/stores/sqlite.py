@@ -78,6 +78,21 @@ _MIGRATIONS = (
     CREATE INDEX budget_leases_by_owner ON budget_leases (owner, period);
     """,
     "ALTER TABLE entries ADD COLUMN findings TEXT;",
+    """
+    ALTER TABLE entries ADD COLUMN prompt TEXT;
+    ALTER TABLE entries ADD COLUMN weights TEXT;
+    ALTER TABLE attempts ADD COLUMN prompt TEXT;
+    ALTER TABLE attempts ADD COLUMN weights TEXT;
+    CREATE TABLE policy_releases (version TEXT NOT NULL, workload TEXT NOT NULL, target TEXT NOT NULL, model TEXT NOT NULL,
+        prompt TEXT, weights TEXT, PRIMARY KEY (version, workload, target)) STRICT, WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE attempts ADD COLUMN cache_write_1h INTEGER;
+    ALTER TABLE attempts ADD COLUMN input_audio INTEGER;
+    ALTER TABLE attempts ADD COLUMN cache_read_audio INTEGER;
+    ALTER TABLE attempts ADD COLUMN output_audio INTEGER;
+    ALTER TABLE attempts ADD COLUMN service_tier TEXT;
+    """,
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -61,7 +62,7 @@ class AsgiSink:
 
 Body: TypeAlias = Callable[[], Awaitable[bytes]]
 Serve: TypeAlias = Callable[[Surface, Headers, Body, AsgiSink], Awaitable[None]]
-Page: TypeAlias = Callable[[str, Headers], "PageReply"]
+Page: TypeAlias = Callable[[str, Headers], "PageReply | Awaitable[PageReply]"]
 
 
 class PageReply(msgspec.Struct, frozen=True):
@@ -93,7 +94,8 @@ class DataPlane:
             if method == "POST" and surface is not None:
                 await self._serve(surface, headers, lambda: _read_body(receive, headers, self._body_limit), sink)
                 return
-            reply = self._page(method, path)(path, headers)
+            page = self._page(method, path)(path, headers)
+            reply = await page if isawaitable(page) else page
         except FreeholdError as error:
             await _refuse(error, surface, sink)
             return

@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._reply: Reply | None = None
-        self._paused = False
+        self._paused = self._once = False
         self._expect()
 
     @property
@@ -40,11 +40,12 @@ class Connection(asyncio.Protocol):
         """Whether a request may be sent on it."""
         return self._transport is not None and not self._transport.is_closing() and self._reply is None
 
-    def ask(self, request: bytes) -> Reply:
-        """Send a whole request; the reply fills as bytes arrive."""
+    def ask(self, request: bytes, *, once: bool = False) -> Reply:
+        """Send a whole request; the reply fills as bytes arrive. `once`: it says that no other follows it."""
         assert self._transport is not None
         assert self._reply is None
         self._expect()
+        self._once = once
         self._reply = reply = Reply(self)
         self._transport.write(request)
         return reply
@@ -152,7 +153,7 @@ class Connection(asyncio.Protocol):
             self._headers.clear()
             return
         self._whole = True
-        self._keeps = self._parser.should_keep_alive()
+        self._keeps = self._parser.should_keep_alive() and not self._once
 
     def _expect(self) -> None:
         """Nothing of the next reply is known."""

@@ -29,7 +29,7 @@ _AT_ONCE_S = 0.25  # a connection that was closing says so within a round trip; 
 _NEXT_ADDRESS_S = 0.25  # how long one address is waited for before the next is tried beside it
 _SWEEP_S = 10.0
 _MOST_URLS = 4096
-_FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+_FRAMING = frozenset({"host", "content-length", "transfer-encoding", "upgrade"})
 
 
 class _Route(msgspec.Struct, frozen=True):
@@ -74,11 +74,11 @@ class DirectOutbound:
         route = self._routes.get(call.url) or self._find(call.url)
         if route is None:
             return await self._proxied.send(call)
-        request = _written(call, route.place)
+        request, once = _written(call, route.place), call.headers.get("connection") == "close"
         for tries_left in reversed(range(_TRIES)):
             pooled, sent_at = route.pool.take(), time.monotonic()
             try:
-                return await _ask(pooled or await self._connect(route), request)
+                return await _ask(pooled or await self._connect(route), request, once=once)
             except Unanswered:
                 if pooled is None or not tries_left or time.monotonic() - sent_at >= _AT_ONCE_S:
                     raise
@@ -154,8 +154,8 @@ class DirectOutbound:
         self._sweep = again(_SWEEP_S, self._sweep_pools) if self._open else None
 
 
-async def _ask(connection: Connection, request: bytes) -> Reply:
-    reply = connection.ask(request)
+async def _ask(connection: Connection, request: bytes, *, once: bool) -> Reply:
+    reply = connection.ask(request, once=once)
     try:
         await reply.begun()
     except asyncio.CancelledError:

@@ -25,6 +25,7 @@ class MessagesComposer:
     """The dialect of a target that takes Messages. `usage_source`: whose count its usage is; `key_header`: how it knows us."""
 
     dialect = "anthropic_messages"
+    carries = frozenset({"user", "cache_control"})
 
     def __init__(self, usage_source: UsageSource = "provider", key_header: KeyHeader = "x-api-key") -> None:
         self._source: UsageSource = usage_source

@@ -15,6 +15,7 @@ from freehold.wire.anthropic_messages.native import without_foreign_thinking
 from freehold.wire.anthropic_messages.surface import MessagesSurface
 from freehold.wire.anthropic_messages.verdict import error_names
 from freehold.wire.content import Piece, texts
+from freehold.wire.stateless import Stateless
 
 _SAID = frozenset({"system", "messages", "tools"})
 
@@ -41,7 +42,7 @@ class CountTokensSurface(MessagesSurface):
         return msgspec.json.encode({"input_tokens": 0 if whole.usage is None else whole.usage.input_tokens})
 
 
-class CountTokens:
+class CountTokens(Stateless):
     """Any target that counts: Anthropic, vLLM, llama.cpp. `signed` and `key_header` as of Messages."""
 
     def __init__(self, key_header: KeyHeader = "authorization", *, signed: bool = False) -> None:

@@ -61,7 +61,7 @@ class MessagesCount:
     def _finish(self, event: Event) -> Delta:
         finished = int(event.delta is not None and event.delta.stop_reason is not None)
         counted = merged((self._start, event.usage), self._source) if event.usage != _NULL else merged((), self._source)
-        return Delta(finished=finished, usage=counted.usage, raw_usage=counted.raw)
+        return Delta(finished=finished, usage=counted.usage, raw_usage=counted.raw, service_tier=counted.service_tier)
 
 
 class Messages:
@@ -99,7 +99,8 @@ class Messages:
         """A whole answer; ValueError on an error body or anything else that is not one."""
         message = read_message(body)
         counted = merged((message.usage,), self._source)
-        return Reply(counted.usage, counted.raw, sum(_said_bytes(_block.decode(block)) for block in message.content or ()))
+        said = sum(_said_bytes(_block.decode(block)) for block in message.content or ())
+        return Reply(counted.usage, counted.raw, said, counted.service_tier)
 
     def delta(self, event: bytes) -> Delta:
         """One event by itself. Where `message_delta` leaves the input out, its usage is kept raw and counts as unknown."""

@@ -13,6 +13,7 @@ from freehold.core.target import Target
 from freehold.core.usage import UsageSource
 from freehold.wire.google_gemini.contents import contents, system_parts
 from freehold.wire.google_gemini.models import DIALECT, Generation, generation
+from freehold.wire.google_gemini.schemas import require_followed
 from freehold.wire.google_gemini.steps import GeminiReader, whole_of
 from freehold.wire.google_gemini.thinking import thinking_of
 
@@ -27,6 +28,7 @@ class GeminiComposer:
     """The dialect of a target that takes generateContent; its URL ends in the API's version."""
 
     dialect = DIALECT
+    carries: frozenset[str] = frozenset()
 
     def __init__(self, usage_source: UsageSource = "provider") -> None:
         self._source: UsageSource = usage_source
@@ -118,6 +120,8 @@ def _tools(asked: Conversation) -> dict[str, Any]:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     """Gemini demands a description, though it may be empty; one without a schema takes no arguments."""
+    if tool.strict and tool.schema is not None:
+        require_followed(tool.schema, "tools.strict")
     said: dict[str, Any] = {"name": tool.name, "description": tool.description or ""}
     return said | ({} if tool.schema is None else {"parametersJsonSchema": tool.schema})
 
@@ -131,9 +135,6 @@ def _format(asked: Conversation, form: Format, target: Target, takes: Generation
         return json
     if not takes.schemas or target.capabilities.get("json_schema") is False:
         raise Untranslatable("response_format", "this model does not enforce JSON schemas")
-    if form.description is None:
-        return json | {"responseJsonSchema": form.schema}
-    schema = msgspec.json.decode(form.schema)
-    if not isinstance(schema, dict):
-        raise Untranslatable("response_format", "its schema is no object")
-    return json | {"responseJsonSchema": {"description": form.description} | schema}
+    schema = require_followed(form.schema, "response_format")
+    described = {} if form.description is None else {"description": form.description}
+    return json | {"responseJsonSchema": described | schema}

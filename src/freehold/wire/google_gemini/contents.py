@@ -16,7 +16,7 @@ from freehold.wire.google_gemini.models import DIALECT, Generation
 
 Json: TypeAlias = dict[str, Any]
 
-# Google's pages on images, sound and documents, read 2026-11-21.
+# By Google's pages on images, sound and documents, as of 2026-11-21.
 _TYPES: Mapping[str, frozenset[str]] = {
     "image": frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"}),
     "audio": frozenset({"audio/wav", "audio/mp3", "audio/aiff", "audio/aac", "audio/ogg", "audio/flac"}),

@@ -1,8 +1,8 @@
 """What the generations of Gemini take and what not, by the version in a model's name.
 
-Read on 2026-11-21 in Google's pages on thinking, on structured output and on thought signatures: 2.5 thinks within a budget of
-tokens, 3 and later by a level; JSON Schema for answers from 2.5 on, beside tools from 3 on; 3 and later reject a call in the
-history whose step lacks its signature, and take media in what a tool gave back.
+By Google's Gemini 3 guide and its pages on thinking, structured output and thought signatures, as of 2026-11-21: 2.5 thinks
+within a budget of tokens, 3 and later by a level; JSON Schema for answers from 2.5 on, beside tools from 3 on; 3 and later reject
+a call in the history whose step lacks its signature, and take media in what a tool gave back.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 A model of generation 3 knows levels: an effort is said as the level of that name, what is above high as high and what is below
 low as low where there is no minimal. A model of 2.5 knows a budget in tokens: an effort becomes the one that Google's own
-OpenAI-compatible endpoint gives it (minimal and low 1,024, medium 8,192, high 24,576; its page on OpenAI compatibility, read
+OpenAI-compatible endpoint gives it (minimal and low 1,024, medium 8,192, high 24,576; its page on OpenAI compatibility, as of
 2026-11-21), and what is above high is said as high. -1 lets the model decide.
 """
 

@@ -5,6 +5,7 @@
 that counts thoughts among the candidates.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -15,6 +16,11 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**40)]  # beyond it, t
 _RAW_BYTES = 4096
 
 
+class _OfKind(msgspec.Struct):
+    modality: str = ""
+    tokenCount: _Count = 0  # noqa: N815
+
+
 class _Counts(msgspec.Struct):
     promptTokenCount: _Count  # noqa: N815  the vendor's own names, as below
     candidatesTokenCount: _Count | None = None  # noqa: N815
@@ -22,6 +28,9 @@ class _Counts(msgspec.Struct):
     thoughtsTokenCount: _Count | None = None  # noqa: N815
     toolUsePromptTokenCount: _Count | None = None  # noqa: N815
     totalTokenCount: _Count | None = None  # noqa: N815
+    promptTokensDetails: list[_OfKind] | None = None  # noqa: N815  what a cache held is in these too
+    cacheTokensDetails: list[_OfKind] | None = None  # noqa: N815
+    candidatesTokensDetails: list[_OfKind] | None = None  # noqa: N815
 
 
 _counts = msgspec.json.Decoder(_Counts)
@@ -37,10 +46,21 @@ def read_usage(raw: msgspec.Raw, source: UsageSource) -> tuple[Usage | None, str
         asked = seen.promptTokenCount + (seen.toolUsePromptTokenCount or 0)
         said, thought, total = seen.candidatesTokenCount or 0, seen.thoughtsTokenCount or 0, seen.totalTokenCount or 0
         output = said if thought and total == asked + said else max(said + thought, total - asked)
+        heard, heard_before = _audio(seen.promptTokensDetails), _audio(seen.cacheTokensDetails)
+        if heard is not None:
+            heard -= heard_before or 0
+            unsaid = max(0, heard - (asked - (seen.cachedContentTokenCount or 0)))  # a cache must have held these
+            heard, heard_before = heard - unsaid, heard_before if not unsaid else (heard_before or 0) + unsaid
         usage = Usage(
             input_tokens=asked, output_tokens=output, cache_read=seen.cachedContentTokenCount,
-            reasoning=seen.thoughtsTokenCount, source=source,
+            reasoning=seen.thoughtsTokenCount, input_audio=heard, cache_read_audio=heard_before,
+            output_audio=_audio(seen.candidatesTokensDetails), source=source,
         )  # fmt: skip
     except ValueError:
         return None, text
     return usage, text
+
+
+def _audio(details: Sequence[_OfKind] | None) -> int | None:
+    """Tokens of sound among these; None where there are none."""
+    return sum(kind.tokenCount for kind in details or () if kind.modality == "AUDIO") or None

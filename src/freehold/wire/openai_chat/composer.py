@@ -25,6 +25,7 @@ class ChatComposer:
         self._source: UsageSource = usage_source
         self._headers = dict(headers or {})
         self._quirks = quirks
+        self.carries = frozenset({"user"} - quirks.lacks) | ({"cache_control"} if quirks.cache_control else frozenset())
 
     def compose(self, conversation: Conversation, target: Target, *, stream: bool) -> HttpCall:
         """The call that asks for it. Raises Untranslatable by the field's name."""

@@ -15,7 +15,7 @@ from freehold.wire.openai_chat.added_up import AddedUp
 from freehold.wire.openai_chat.calls import model_of, post, with_usage
 from freehold.wire.openai_chat.error_names import error_codes, error_name
 from freehold.wire.openai_chat.quirks import OTHERS, Quirks
-from freehold.wire.openai_chat.usage import of_all_choices, read_usage
+from freehold.wire.openai_chat.usage import Groq, counts_of, of_all_choices, read_usage
 from freehold.wire.retry_after import retry_after_s
 from freehold.wire.sse import data_of
 from freehold.wire.stateless import Stateless
@@ -37,6 +37,8 @@ class _Completion(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw(b"null")
     error: msgspec.Raw = msgspec.Raw(b"null")
     object: str | None = None
+    service_tier: str | None = None
+    x_groq: Groq | None = None
 
 
 _completions = msgspec.json.Decoder(_Completion)
@@ -75,7 +77,7 @@ class OpenAiChat(Stateless):
         texts = [_content_bytes(choice.message or {}) for choice in completion.choices]
         if usage is not None and self._quirks.counts_one_choice:
             usage = of_all_choices(usage, texts)
-        return Reply(usage, raw, sum(texts))
+        return Reply(usage, raw, sum(texts), completion.service_tier)
 
     def deltas(self) -> StreamCount:
         """What counts one stream."""
@@ -92,19 +94,19 @@ class OpenAiChat(Stateless):
         if _is_error(chunk) or event.startswith(b"event: error"):
             return Delta(error=error_name(data))
         choices = chunk.choices or []
-        usage, raw = read_usage(chunk.usage, self._source)
+        usage, raw = read_usage(counts_of(chunk.usage, chunk.x_groq), self._source)
         text = sum(_content_bytes(choice.delta or {}) for choice in choices)
         finished = sum(bool(choice.finish_reason) for choice in choices)
         return Delta(
             content=text > 0, text_bytes=text, finished=finished, usage=usage, raw_usage=raw,
-            usage_only=usage is not None and not choices,
+            usage_only=usage is not None and not choices, service_tier=chunk.service_tier,
         )  # fmt: skip
 
     def verdict(self, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
         """By status and code: money that ran out is not a rate limit, and a bad request is nobody else's to mend."""
         codes = error_codes(body)
         detail = f"{status} {error_name(body)}".strip()
-        wait = retry_after_s(headers)
+        wait = retry_after_s(headers, body)
         cool = _DEFAULT_COOL_S if wait is None else min(wait, _LONGEST_COOL_S)
         if status == 402 or (status == 429 and codes & _OUT_OF_MONEY):
             return Verdict(True, "rejected", detail, cool_s=_LONGEST_COOL_S)

@@ -12,7 +12,7 @@ from freehold.wire.openai_chat.fields import NULL
 from freehold.wire.openai_chat.finish import call_id, stop_of
 from freehold.wire.openai_chat.quirks import Quirks
 from freehold.wire.openai_chat.spoken import Spoken
-from freehold.wire.openai_chat.usage import added, read_usage
+from freehold.wire.openai_chat.usage import Groq, added, counts_of, read_usage
 from freehold.wire.sse import data_of
 
 
@@ -48,6 +48,7 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = NULL
     object: str | None = None
     service_tier: str | None = None
+    x_groq: Groq | None = None
 
 
 _chunks = msgspec.json.Decoder(_Chunk | None)
@@ -86,8 +87,9 @@ class ChatReader:
             if choice.index not in self._choices:
                 self._choices[choice.index] = _Open(choice.index, self._id)
             steps += self._choices[choice.index].read(choice)
-        if bytes(chunk.usage) != b"null":
-            steps.append(self._used(chunk))
+        counts = counts_of(chunk.usage, chunk.x_groq)
+        if bytes(counts) != b"null":
+            steps.append(self._used(counts, chunk.service_tier))
         return steps
 
     def close(self) -> Sequence[Step]:
@@ -98,12 +100,12 @@ class ChatReader:
         self._ended = True
         return (Closed(),)
 
-    def _used(self, chunk: _Chunk) -> Used:
-        usage, raw = read_usage(chunk.usage, self._source)
+    def _used(self, counts: msgspec.Raw, tier: str | None) -> Used:
+        usage, raw = read_usage(counts, self._source)
         if usage is not None and self._adds_up:
             usage = added(self._usage, usage)
         self._usage = usage
-        return Used(usage, raw, chunk.service_tier)
+        return Used(usage, raw, tier)
 
 
 class _Open:

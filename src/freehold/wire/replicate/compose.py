@@ -1,8 +1,8 @@
 """A conversation as a prediction of a text model. A prompt is one text: what does not fit into one is refused by name.
 
-The names of inputs are each model's own. These are what Replicate's language models agree on: prompt, system_prompt, temperature,
-top_p, seed, stop_sequences, and max_tokens, which Meta's Llama 2 models and those of before 2024 call max_new_tokens (the API
-pages of meta/meta-llama-3-70b-instruct and meta/llama-2-70b-chat, read 2026-11-21).
+The names of inputs are each model's own. These are what its language models mostly agree on: prompt, system_prompt, temperature,
+top_p, seed, stop_sequences (one text, parted by commas), and max_tokens, which models of Llama 2's time call max_new_tokens (by
+Replicate's pages of meta/meta-llama-3.1-405b-instruct and examples of meta/llama-2-70b-chat, 2026-11-21).
 """
 
 import re
@@ -19,7 +19,7 @@ from freehold.wire.replicate.steps import ReplicateReader, whole_of
 
 _VERSION = re.compile(r"(?:[^:]*:)?([0-9a-f]{64})")
 _NAME = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
-_LLAMA_2 = re.compile(r"llama-2|codellama|vicuna|mpt-|falcon-|dolly|stablelm", re.IGNORECASE)
+_LLAMA_2S_TIME = re.compile(r"llama-2|codellama|vicuna|mpt-|falcon-|dolly|stablelm", re.IGNORECASE)
 
 
 class ReplicateComposer:
@@ -27,6 +27,7 @@ class ReplicateComposer:
     `owner/name:` before them."""
 
     dialect = "replicate"
+    carries: frozenset[str] = frozenset()
 
     def compose(self, conversation: Conversation, target: Target, *, stream: bool) -> HttpCall:
         """The call that begins the prediction. Raises Untranslatable by the field's name."""
@@ -78,7 +79,7 @@ def _input(asked: Conversation, target: Target) -> dict[str, Any]:
     spoken = [turn for turn in asked.turns if turn.role != "system"]
     if len(spoken) != 1 or spoken[0].role != "user":
         raise Untranslatable("messages", "a prediction takes one prompt of the user's, not a dialogue")
-    limit = "max_new_tokens" if _LLAMA_2.search(target.model) else "max_tokens"
+    limit = "max_new_tokens" if _LLAMA_2S_TIME.search(target.model) else "max_tokens"
     said: dict[str, Any] = {
         "prompt": _text(spoken[0]), "system_prompt": "\n\n".join(_text(turn) for turn in system) or None,
         limit: asked.max_tokens or target.max_output_tokens, "temperature": asked.temperature, "top_p": asked.top_p,

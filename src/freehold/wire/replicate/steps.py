@@ -106,7 +106,7 @@ class ReplicateReader:
 
 def _end(data: bytes, *, began: bool) -> list[Step]:
     """`done` says why only where the prediction did not succeed."""
-    reason = _done.decode(data).reason
+    reason = _done.decode(data or b"{}").reason
     if reason is not None:
         return [Broke(f"prediction_{reason}" if reason in {"error", "canceled"} else "prediction_ended")]
     ended: list[Step] = [Ended(0, 0)] if began else []

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.app.cli.demo.children import free_port
+from freehold.app.weights import resolve_model, weights_of
 from freehold.core.errors import BadSettings
 from freehold.serve.access.keys import digest, new_key
 from freehold.serve.providers import PROVIDERS
@@ -53,6 +54,7 @@ targets:
     engine: llamacpp
     url: http://127.0.0.1:{tickets}
     model: tiny-tickets
+    weights: {weights}
     regions: [home]
     clearance: restricted
     concurrency: 4
@@ -152,7 +154,7 @@ def build_world(*, live: bool) -> World:
     text = _CONFIG.format(
         gateway=gateway, admin=world.admin, tickets=world.tickets, engine=world.engine, slots=SLOTS, rented=rented.rstrip(),
         admin_sha256=digest(world.admin_key), keys="\n".join(_key_line(*pair) for pair in world.keys.items()),
-        trial_usd=TRIAL_USD,
+        trial_usd=TRIAL_USD, weights=weights_of(resolve_model("tiny-tickets")),
     )  # fmt: skip
     try:
         if folder.exists():

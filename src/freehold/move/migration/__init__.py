@@ -1,0 +1,1 @@
+"""One workload on its way: the gate that says promote, roll back or continue, on what evidence."""

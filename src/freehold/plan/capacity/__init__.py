@@ -1,0 +1,1 @@
+"""How fast a deployment works, with its uncertainty: layouts, predictions, simulation."""

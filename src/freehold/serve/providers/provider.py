@@ -1,0 +1,25 @@
+"""A hosted API, as the table of providers has it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from freehold.core.ports import Codec
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """`url`: API root; None where every customer has their own. `key_env`: the environment variable its SDK reads.
+
+    `speaks` makes what speaks to it. `company`: who runs it and under whose name its prices are filed, where that is not the
+    provider's own name. `queries`: whether its URL may end in an API version (`?api-version=...`).
+    """
+
+    url: str | None
+    speaks: Callable[[], Codec]
+    key_env: str | None = None
+    company: str | None = None
+    queries: bool = False
+
+    def codec(self) -> Codec:
+        """What speaks to it."""
+        return self.speaks()
