@@ -101,7 +101,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 
 
 def config(url: str, **more: Any) -> dict[str, Any]:
-    target = owned(url, clearance="restricted")
+    target = owned(url, clearance="restricted", health={"failures": 1000})  # it fails all the time, and is to be asked again
     return {"targets": {"box": target}, "workloads": {"w": {"targets": ["box"], **more}}, "bounds": {"idle_s": 2}}
 
 

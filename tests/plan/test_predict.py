@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from freehold.catalog.efficiency import load_efficiency
@@ -15,6 +15,8 @@ from freehold.rules.steptime.work import model_work
 
 FACTS, FITTED = load_facts(), load_efficiency()
 SHAPE = Shape(input_tokens=1_000, output_tokens=1_000)
+# 671 G parameters in bf16 on cards without a fast link, of which sixteen are the most for one copy.
+TOO_BIG = {("DeepSeek-R1", "L40S"), ("DeepSeek-R1", "RTX-PRO-6000")}
 MODELS = st.sampled_from(["Llama-3.1-8B", "Llama-3.3-70B", "Qwen3-30B-A3B", "DeepSeek-R1", "gpt-oss-120b"])
 GPUS = st.sampled_from(["A100-80GB-SXM", "H100-SXM", "H200-NVL", "L40S", "B200", "MI300X", "RTX-PRO-6000"])
 
@@ -61,7 +63,7 @@ def test_more_gpus_never_put_out_less(model: str, gpu: str, count: int, more: in
     try:
         few = predict(asked(model, gpu, count), SHAPE, FITTED)
     except BadSettings as error:
-        assert "to use: more GPUs" in error.message  # noqa: PT017 - too few are the other outcome, not the subject
+        assert "GB to use: " in error.message  # noqa: PT017 - too few are the other outcome, not the subject
         return
     assert predict(asked(model, gpu, count + more), SHAPE, FITTED).output_tok_s >= few.output_tok_s * (1 - 1e-9)
 
@@ -77,6 +79,7 @@ def test_a_better_gpu_never_puts_out_less(model: str, factor: float) -> None:
 
 @given(MODELS, GPUS, st.integers(64, 8_000), st.integers(16, 2_000))
 def test_an_interval_holds_its_middle_and_no_one_beats_the_ceiling(model: str, gpu: str, isl: int, osl: int) -> None:
+    assume((model, gpu) not in TOO_BIG)
     made = predict(asked(model, gpu, 64), Shape(input_tokens=isl, output_tokens=osl), FITTED)
     assert 0 < made.low80 < made.output_tok_s <= made.high80 <= made.ceiling_tok_s
 
@@ -132,7 +135,11 @@ def test_a_promise_on_latency_costs_output() -> None:
     ("changed", "shape", "message"),
     [
         ({"gpu": "A100-80GB-SXM", "precision": "fp8"}, SHAPE, "A100-80GB-SXM has no fp8 arithmetic; use bf16 or int4"),
-        ({"count": 1}, SHAPE, r"needs \d+ GB for its weights and one request of 2,000 tokens; 1x H100-SXM has 7\d GB to use"),
+        (
+            {"count": 1},
+            SHAPE,
+            r"of 2,000 tokens; one copy on 1x H100-SXM \(TP1\) has 7\d GB to use: more GPUs",
+        ),
         ({"count": 0}, SHAPE, "count is 0; give 1 to 100,000 GPUs"),
         ({"precision": "fp7"}, SHAPE, "unknown precision 'fp7'"),
         ({"engine": "tgi"}, SHAPE, "unknown engine 'tgi'"),

@@ -44,8 +44,8 @@ def by_hand() -> tuple[list[str], float]:
         f"| share of steps with a chunk | {batch:.1f} x 1,000 / 1,000 / (8,192 - {batch:.1f}) = {share:.5f} |",
         f"| F | 700 W x 1.117 = {peak16 / 1e12:.1f} TFLOPS at bf16 (power, not the rated 989), {peak8 / 1e12:.1f} at fp8 |",
         f"| reading the weights | ({always / 1e9:.2f} + 2.10) GB / ({k['memory']:.4g} x 4,800 GB/s) = {read * ms:.2f} ms |",
-        f"| arithmetic with a chunk | (2 x {always / 1e9:.2f} G x 8,192 / {peak8 / 1e12:.1f} TFLOPS + 2 x 1.051 G x {batch:.1f} / "
-        f"{peak16 / 1e12:.1f} TFLOPS) / {k['gemm']:.4g} = {full * ms:.2f} ms |",
+        f"| arithmetic with a chunk | (2 x {always / 1e9:.2f} G x 8,192 / {peak8 / 1e12:.1f} TFLOPS "
+        f"+ 2 x 1.051 G x {batch:.1f} / {peak16 / 1e12:.1f} TFLOPS) / {k['gemm']:.4g} = {full * ms:.2f} ms |",
         f"| with the reading | {full * ms:.2f} ms + (1 - {k['overlap']:.4g}) x {read * ms:.2f} ms = {both_full * ms:.2f} ms |",
         f"| arithmetic without a chunk | the same with {batch:.1f} for 8,192 tokens = {plain * ms:.2f} ms |",
         f"| with the reading | {max(plain, read) * ms:.2f} ms + (1 - {k['overlap']:.4g}) x {min(plain, read) * ms:.2f} ms = "

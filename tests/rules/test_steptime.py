@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -154,19 +155,19 @@ def test_longer_prompts_never_put_out_more(one: StepTime, asked: int, answered: 
     assert then is None or (now is not None and then.output_tok_s <= now.output_tok_s * (1 + 1e-9))
 
 
-@given(STEPS, st.integers(16, 20_000), st.integers(16, 4_000), st.floats(1, 300), st.floats(1, 300), st.floats(0, 0.9))
+@given(STEPS, st.integers(16, 20_000), st.integers(16, 4_000), st.tuples(st.floats(1, 300), st.floats(1, 300)), st.floats(0, 0.9))
 @settings(max_examples=300)
 def test_more_at_once_and_more_reuse_never_put_out_less(
-    one: StepTime, asked: int, answered: int, some: float, others: float, reused: float
+    one: StepTime, asked: int, answered: int, at_once: tuple[float, float], reused: float
 ) -> None:
-    few, many = sorted((some, others))
+    few, many = sorted(at_once)
     seen = [
         steady(one, LIMITS, Shape(input_tokens=asked, output_tokens=answered, concurrency=few)),
         steady(one, LIMITS, Shape(input_tokens=asked, output_tokens=answered, concurrency=many)),
         steady(one, LIMITS, Shape(input_tokens=asked, output_tokens=answered, concurrency=many, reused=reused)),
     ]
     speeds = [s.output_tok_s for s in seen if s is not None]
-    assert all(low <= high * (1 + 1e-9) for low, high in zip(speeds, speeds[1:], strict=False))
+    assert all(low <= high * (1 + 1e-9) for low, high in pairwise(speeds))
 
 
 def test_the_mean_step_conserves_tokens() -> None:

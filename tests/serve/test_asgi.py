@@ -147,7 +147,7 @@ async def test_a_body_past_its_bound(stated: bytes | None) -> None:
         ("GET", "/v1/models/org/model", 200),
         ("GET", "/v1/models/a", 200),
         ("GET", "/v1/chat/completions", 404),
-        ("POST", "/v1/embeddings", 404),
+        ("POST", "/v1/images/generations", 404),
         ("GET", "/", 404),
         ("GET", "/elsewhere", 404),
     ],

@@ -10,7 +10,9 @@ from ledger_entries import entry
 from freehold.core.errors import BadSettings
 from freehold.core.policy_facts import TargetFacts
 from freehold.core.releases import Release
+from freehold.core.target import Secret
 from freehold.serve.stores.opening import open_store
+from freehold.serve.stores.place import LedgerPlace, postgres_place
 from freehold.serve.stores.policies import PolicyRecord
 from freehold.serve.stores.reader import LedgerReader
 from freehold.serve.stores.releases import ReleaseReader
@@ -31,10 +33,12 @@ def sent(ident: str, policy: str, at: float, prompt: str | None, **fields: Any) 
     return made
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerPlace:
     """p1 says v1 and p2 says v2; p1 came back."""
-    path = tmp_path / "ledger.db"
+    path: LedgerPlace = tmp_path / "ledger.db"
+    if request.param == "postgresql":
+        path = postgres_place(Secret(request.getfixturevalue("cluster").fresh()))
     with closing(open_store(path)) as store:
         record = PolicyRecord(path)
         for version, prompt, at in (("p1", "v1@a", 100.0), ("p2", "v2@b", 200.0), ("p1", "v1@a", 300.0)):
@@ -47,7 +51,7 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_each_stretch_served(ledger: Path) -> None:
+def test_what_each_stretch_served(ledger: LedgerPlace) -> None:
     found = ReleaseReader(ledger).served()
     assert [(s.release.prompt, s.began_at, s.seen_until, s.current, s.requests, s.answered) for s in found] == [
         ("v1@a", 100, 190, False, 3, 3), ("v2@b", 200, 290, False, 1, 1), ("v1@a", 300, 390, True, 1, 1)
@@ -57,14 +61,14 @@ def test_what_each_stretch_served(ledger: Path) -> None:
     assert ReleaseReader(ledger).served("other") == []
 
 
-def test_an_attempt_that_says_something_else_is_told_apart(ledger: Path) -> None:
+def test_an_attempt_that_says_something_else_is_told_apart(ledger: LedgerPlace) -> None:
     with closing(open_store(ledger)) as store:
         store.write([sent("fh-6", "p2", 220.0, "v1@a"), sent("fh-7", "older", 220.0, None)])
     found = ReleaseReader(ledger).served("triage")
     assert [(s.requests, s.unlike) for s in found] == [(3, 0), (1, 1), (1, 0)]
 
 
-def test_other_releases_under_the_same_version_are_refused(ledger: Path) -> None:
+def test_other_releases_under_the_same_version_are_refused(ledger: LedgerPlace) -> None:
     with pytest.raises(BadSettings, match="other facts about the targets of policy p1"):
         PolicyRecord(ledger).loaded("p1", [API], 400.0, [release("v9@z")])
 

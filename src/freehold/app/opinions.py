@@ -19,7 +19,7 @@ from freehold.serve.engines import ENGINES
 from freehold.serve.opinions import presidio
 from freehold.serve.opinions.classifier import Classifier
 from freehold.serve.opinions.presidio import Presidio
-from freehold.serve.transport.outbound import AiohttpOutbound
+from freehold.serve.transport.direct import DirectOutbound
 from freehold.serve.transport.ways import Way, is_loopback, origin
 
 _USUAL: dict[Label, DataClass] = {
@@ -100,6 +100,6 @@ def _way(file: ConfigFile, name: str) -> Way:
 @asynccontextmanager
 async def _reached(url: str, way: Way, connect_s: float) -> AsyncIterator[Outbound]:
     """A client for one question: who is asked belongs to a policy, and a policy has no end at which to close one."""
-    async with AiohttpOutbound(connect_s=connect_s) as outbound:
+    async with DirectOutbound(connect_s=connect_s) as outbound:
         outbound.follow({origin(url): way})
         yield outbound

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
@@ -178,6 +179,13 @@ def contract_card(provider: str, model: str, stated: PriceSettings) -> PriceCard
     """A negotiated price, as the settings state it in numbers."""
     assert stated.input is not None
     assert stated.output is not None
-    names = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio")
-    rates = {name: Rate(nanousd(usd)) for name in names if (usd := getattr(stated, name)) is not None}
-    return PriceCard(**rates, provider=provider, model=model, valid_from=stated.valid_from, source=stated.source)
+
+    def rate(usd: Decimal | None) -> Rate | None:
+        return None if usd is None else Rate(nanousd(usd))
+
+    return PriceCard(
+        provider=provider, model=model, input=Rate(nanousd(stated.input)), output=Rate(nanousd(stated.output)),
+        cache_read=rate(stated.cache_read), cache_write=rate(stated.cache_write), cache_write_1h=rate(stated.cache_write_1h),
+        input_audio=rate(stated.input_audio), output_audio=rate(stated.output_audio), valid_from=stated.valid_from,
+        source=stated.source,
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from freehold.core.capability import Capability
 from freehold.core.ports import Codec, HttpCall, Outbound, UpstreamFailure
 from freehold.core.target import Target
 from freehold.serve.gateway.policy import Policy
-from freehold.serve.transport.outbound import AiohttpOutbound
+from freehold.serve.transport.direct import DirectOutbound
 from freehold.wire import openai_chat
 from freehold.wire.sse import EventSplitter
 
@@ -35,7 +35,7 @@ async def probe_targets(policy: Policy, names: Iterable[str]) -> tuple[dict[str,
     """What was found at each target, and why nothing was at those that do not answer."""
     found: dict[str, Probed] = {}
     silent: dict[str, str] = {}
-    async with AiohttpOutbound(connect_s=policy.bounds.connect_s) as outbound:
+    async with DirectOutbound(connect_s=policy.bounds.connect_s) as outbound:
         outbound.follow(policy.ways)
         for name in names:
             try:

@@ -45,7 +45,7 @@ from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.stores.machines import MachineRecord
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.policies import PolicyRecord
-from freehold.serve.transport.outbound import AiohttpOutbound
+from freehold.serve.transport.direct import DirectOutbound
 from freehold.serve.transport.strict import StrictHttp
 from freehold.wire.dialects import SURFACES
 
@@ -100,7 +100,7 @@ async def serve(file: ConfigFile, post: Post) -> None:
         metrics = PrometheusSink()
         content = _content(file, stack, metrics)
         async with (
-            AiohttpOutbound(connect_s=policy.bounds.connect_s) as outbound,
+            DirectOutbound(connect_s=policy.bounds.connect_s) as outbound,
             admission(file, ledger, metrics.count_limited) as door,
         ):
             outbound.follow(policy.ways)
@@ -183,7 +183,7 @@ def _tell_dead(file: ConfigFile, policy: Policy) -> None:
         _log.warning("a rule can never work", rule=line)
 
 
-def _put(gateway: Gateway, outbound: AiohttpOutbound, watcher: Watcher, file: ConfigFile, policy: Policy) -> None:
+def _put(gateway: Gateway, outbound: DirectOutbound, watcher: Watcher, file: ConfigFile, policy: Policy) -> None:
     """From here on it serves."""
     outbound.follow(policy.ways)
     gateway.swap(policy)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "predict": "Output tokens per second of a model on owned GPUs.",
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",
     "ledger": "Read the ledger.",
+    "gate": "May the owned model take over? A verdict on paired scores.",
     "releases": "Which prompt variant and model served when, and switching back.",
     "content": "Show, erase and guard the content that workloads keep.",
     "export": "Export costs for other tools.",

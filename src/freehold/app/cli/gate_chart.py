@@ -9,7 +9,7 @@ _LABEL = 10  # the number of pairs before each row
 
 
 def chart(verdict: Verdict) -> Text:
-    """Rows from few pairs to many, difference owned - rented from left to right; it reads without colour as well."""
+    """Rows from few pairs (at least one) to many, difference owned - rented from left to right; it also reads without colour."""
     margin, shown = verdict.settings.margin, _some(verdict.sequence)
     reach = _reach(verdict)
     text = Text(no_wrap=True)

@@ -1,6 +1,8 @@
 """`freehold predict`: what a model on so many GPUs puts out, with an interval and what limits it."""
 
+import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,26 +15,74 @@ from freehold.app.prediction_table import answer_table, read_table
 from freehold.catalog.efficiency import load_efficiency
 from freehold.catalog.facts import load_facts
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity.predict import Deployment, Prediction, predict
+from freehold.plan.capacity.predict import Deployment, Prediction
+from freehold.plan.capacity.predict import predict as predict_output
 from freehold.rules.steptime.layout import read_layout
 from freehold.rules.steptime.offline import Shape
 
 app = App(name="predict", help="Output tokens per second of a model on owned GPUs, before anybody rents one.")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What to predict, as typed."""
+
+    model: str | None = None
+    "The model, by its name in the catalogue or its hub id."
+    precision: str = "fp8"
+    "bf16, fp8, fp4, mxfp4 or int4."
+    gpu: str | None = None
+    "The GPU, such as H100-SXM or L40S."
+    count: int = 1
+    "GPUs in all."
+    engine: str = "vllm"
+    "tensorrt-llm, vllm or sglang."
+    isl: float = 1000
+    "Input tokens of a request."
+    osl: float = 1000
+    "Output tokens of a request."
+    concurrency: float | None = None
+    "Requests at once over all GPUs; as many as fit if left out."
+    prefix_reuse: float = 0.0
+    "Share (0-1) of the input found in the prefix cache."
+    layout: str | None = None
+    "Keep to this layout, such as TP4, TP2,PP2 or DEP8; the best one if left out."
+
+    def deployment(self, model: str, gpu: str) -> Deployment:
+        """The deployment meant. Raises BadSettings."""
+        facts = load_facts()
+        layout = None if self.layout is None else read_layout(self.layout, self.count)
+        if self.layout is not None and layout is None:
+            raise BadSettings(
+                f"--layout is {self.layout!r}; give one such as TP4, TP2,PP2 or DEP8 whose GPUs divide --count ({self.count})"
+            )
+        return Deployment(
+            model=facts.model(model),
+            precision=self.precision,
+            gpu=facts.gpu(gpu),
+            count=self.count,
+            engine=self.engine,
+            layout=layout,
+        )
+
+    def shape(self) -> Shape:
+        """The requests meant. Raises BadSettings."""
+        return Shape(
+            input_tokens=self.isl,
+            output_tokens=self.osl,
+            reused=self.prefix_reuse,
+            concurrency=math.inf if self.concurrency is None else self.concurrency,
+        )
+
+
+_NOTHING = Asked()
+
+
 @app.default
-def command(  # noqa: PLR0913 (a command's options are its data table)
+def predict(
     *,
-    model: str | None = None,
-    precision: str = "fp8",
-    gpu: str | None = None,
-    count: int = 1,
-    engine: str = "vllm",
-    isl: float = 1000,
-    osl: float = 1000,
-    concurrency: float | None = None,
-    prefix_reuse: float = 0.0,
-    layout: str | None = None,
+    asked: Asked = _NOTHING,
     csv: Path | None = None,
     write: Annotated[Path | None, Parameter(name="--out")] = None,
     json: bool = False,
@@ -41,26 +91,6 @@ def command(  # noqa: PLR0913 (a command's options are its data table)
 
     Parameters
     ----------
-    model
-        The model, by its name in the catalogue or its hub id.
-    precision
-        bf16, fp8, fp4, mxfp4 or int4.
-    gpu
-        The GPU, such as H100-SXM or L40S.
-    count
-        GPUs in all.
-    engine
-        tensorrt-llm, vllm or sglang.
-    isl
-        Input tokens of a request.
-    osl
-        Output tokens of a request.
-    concurrency
-        Requests at once over all GPUs; as many as fit if left out.
-    prefix_reuse
-        Share (0-1) of the input found in the prefix cache.
-    layout
-        Keep to this layout, such as TP4, TP2,PP2 or DEP8; the best one if left out.
     csv
         Predict every row of a table with the columns of throughput_truth.csv instead.
     write
@@ -69,27 +99,17 @@ def command(  # noqa: PLR0913 (a command's options are its data table)
         Print one JSON document.
     """
     if csv is not None:
-        if json or model or gpu:
-            raise BadSettings("--csv takes every question from its table; leave --model, --gpu and --json out")
+        if json or asked != _NOTHING:
+            raise BadSettings("--csv takes every question from its table; give --out beside it and nothing else")
         return _table(csv, write)
-    if model is None or gpu is None or write is not None:
+    if asked.model is None or asked.gpu is None or write is not None:
         raise BadSettings("give --model and --gpu, or --csv FILE with --out FILE for a whole table")
-    facts = load_facts()
-    laid = None if layout is None else read_layout(layout, count)
-    if layout is not None and laid is None:
-        raise BadSettings(f"--layout is {layout!r}; give one such as TP4, TP2,PP2 or DEP8 whose GPUs divide {count}")
-    asked = Deployment(model=facts.model(model), precision=precision, gpu=facts.gpu(gpu), count=count, engine=engine, layout=laid)
-    shape = Shape(
-        input_tokens=isl,
-        output_tokens=osl,
-        reused=prefix_reuse,
-        concurrency=float("inf") if concurrency is None else concurrency,
-    )
-    made = predict(asked, shape, load_efficiency())
+    deployment, shape = asked.deployment(asked.model, asked.gpu), asked.shape()
+    made = predict_output(deployment, shape, load_efficiency())
     if json:
         emit_json(made)
     else:
-        _show(asked, shape, made)
+        _show(deployment, shape, made)
     return 0
 
 

@@ -64,7 +64,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def reason(decision: Decision, settings: GateSettings, evidence: tuple[Evidence, ...]) -> str:
     """The decision in one sentence for people."""
-    after = f"after {evidence[0].samples:,} pairs"
+    samples = evidence[0].samples
+    after = f"after {samples:,} {'pair' if samples == 1 else 'pairs'}"
     broken = [named(one) for one in evidence if one.finding == "broken"]
     if decision == "promote":
         rails = " and every guardrail holds" if settings.guardrails else ""
@@ -72,7 +73,7 @@ def reason(decision: Decision, settings: GateSettings, evidence: tuple[Evidence,
     if decision == "rollback":
         return f"Roll back: {after} the owned model is evidently beyond the limit in {', '.join(broken)}."
     still = [named(one) for one in evidence if one.role != "slice" and one.finding == "open"]
-    short = evidence[0].samples < settings.min_samples and f"fewer than {settings.min_samples:,} pairs"
+    short = samples < settings.min_samples and f"fewer than {settings.min_samples:,} pairs"
     parts = [
         f"not yet shown: {', '.join(still)}" if still else "",
         f"evidently beyond the margin: {', '.join(broken)}" if broken else "",

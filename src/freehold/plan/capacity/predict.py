@@ -129,7 +129,7 @@ def _best(asked: Deployment, shape: Shape, at: tuple[Work, Efficiency, EngineLim
         if at_work is not None:
             found.append(Found(step=step, limits=limits, steady=at_work, busy=busy))
     if not found:
-        raise BadSettings(_too_small(asked, shape, work, limits))
+        raise BadSettings(_too_small(asked, shape, (work, limits), max(tried, key=lambda layout: layout.gpus)))
     return max(found, key=lambda one: (one.output_tok_s, -one.step.layout.gpus))
 
 
@@ -145,12 +145,13 @@ def engine_limits(fitted: Fitted, engine: str) -> EngineLimits:
     )
 
 
-def _too_small(asked: Deployment, shape: Shape, work: Work, limits: EngineLimits) -> str:
+def _too_small(asked: Deployment, shape: Shape, at: tuple[Work, EngineLimits], widest: Layout) -> str:
+    work, limits = at
     context = math.ceil(shape.input_tokens + limits.reserve * shape.output_tokens)
     need = (work.weight_bytes + work.kv_bytes(context)) / 1e9
-    have = asked.count * asked.gpu.mem_gb * limits.usable_memory
+    have = widest.gpus * asked.gpu.mem_gb * limits.usable_memory
     return (
-        f"{asked.model.model} at {work.precision} needs {need:,.0f} GB for its weights and one request of {context:,} tokens; "
-        f"{asked.count}x {asked.gpu.gpu} {'laid out as ' + asked.layout.name + ' ' if asked.layout else ''}"
-        f"has {have:,.0f} GB to use: more GPUs, a bigger one, or a lower precision"
+        f"{asked.model.model} at {work.precision} needs {need:,.0f} GB or more for its weights and one request of {context:,} "
+        f"tokens; one copy on {widest.gpus}x {asked.gpu.gpu} ({msgspec.structs.replace(widest, replicas=1).name}) has "
+        f"{have:,.0f} GB to use: {'' if widest.gpus < asked.count else 'more GPUs, '}a bigger one, or a lower precision"
     )

@@ -30,7 +30,10 @@ def read_question(cells: Mapping[str, str], facts: Facts, fitted: Fitted) -> Que
     A stated layout is kept where it uses the GPUs evenly. A concurrency that is no number (`max`, `poisson+SLO`) is no bound.
     An empty osl of a task with a published length is that length. Raises BadSettings naming the column.
     """
-    count = round(_number(cells, "gpu_count"))
+    stated = _number(cells, "gpu_count")
+    if stated != round(stated):
+        raise BadSettings(f"gpu_count is {stated:g}; give a whole number")
+    count = round(stated)
     asked = Deployment(
         model=facts.model(_text(cells, "model")),
         precision=_text(cells, "precision"),

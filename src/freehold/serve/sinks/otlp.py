@@ -39,6 +39,7 @@ _BATCH = 512  # spans sent at once, about
 _WAIT_S = 1.0  # for a batch to fill
 _SEND_S = 5.0  # for the collector to take one, all tries together
 _LAST_S = 3.0
+_COUNT_S = 0.5  # to note what was given up
 _log = structlog.get_logger("freehold.telemetry")
 
 
@@ -92,6 +93,7 @@ class OtlpSink:
                     break
         self._thread.join(max(0.0, deadline - time.monotonic()))
         self._spans.shutdown()  # type: ignore[no-untyped-call]  # a try that still waits is given up
+        self._thread.join(_COUNT_S)
 
     def _run(self) -> None:
         flushed, running = time.monotonic(), True
