@@ -9,7 +9,7 @@ import numpy as np
 from freehold.catalog.efficiency import Constant, Fitted, Spread
 from freehold.catalog.facts import Facts
 from freehold.plan.capacity.intervals import Family, judge, scenario_kind, work_kind
-from freehold.plan.capacity.predict import Deployment, best
+from freehold.plan.capacity.predict import Deployment, best, predict
 from freehold.plan.capacity.table import read_question
 from freehold.rules.steptime.layout import Layout
 from freehold.rules.steptime.offline import Shape
@@ -168,6 +168,13 @@ def _family(row: Row, fitted: Fitted) -> Family:
     work = found.step.work
     engine = fitted.engine(row.asked.engine)
     return Family(work=work_kind(work), arch=row.asked.gpu.arch, precision=work.precision, engine=engine)
+
+
+def shipped(rows: Sequence[Row], fitted: Fitted) -> np.ndarray:
+    """(middle, low, high) over the truth for each row, as `freehold predict` says them."""
+    made = [predict(row.asked, row.shape, fitted, row.scenario) for row in rows]
+    seen = np.exp([row.seen for row in rows])
+    return np.array([(one.output_tok_s, one.low80, one.high80) for one in made]) / seen[:, None]
 
 
 def judged(rows: Sequence[Row], error: np.ndarray, fitted: Fitted) -> np.ndarray:

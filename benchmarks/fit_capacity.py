@@ -8,7 +8,6 @@ same constants. About a minute.
 import argparse
 import csv
 import datetime as dt
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import msgspec
 import numpy as np
 import yaml
 
-from benchmarks.capacity_fitting import STEPS, Row, errors, families, fit, judged, left_out, read_rows, spreads
+from benchmarks.capacity_fitting import STEPS, Row, errors, families, fit, judged, left_out, read_rows, shipped, spreads
 from freehold.app.cli.output import notes, out
 from freehold.catalog.efficiency import Fitted, load_efficiency, load_truth
 from freehold.catalog.facts import load_facts
@@ -32,16 +31,16 @@ def main() -> None:
     """Fit, leave out, judge, print; write where asked."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--write", action="store_true", help="keep the result in the catalogue and the documentation")
-    options.add_argument("--truth", type=Path, help="another table with the columns of throughput_truth.csv")
-    options.add_argument("--only-errors", action="store_true", help="the shipped constants against the table, without a fit")
+    options.add_argument(
+        "--check", type=Path, help="no fit: what ships against another table with the columns of throughput_truth.csv"
+    )
     given = options.parse_args()
     facts, fitted = load_facts(), load_efficiency()
-    truth = list(csv.DictReader(given.truth.read_text().splitlines())) if given.truth else load_truth()
-    rows, left = read_rows(truth, facts, fitted)
-    if given.only_errors:
-        error = errors(rows, fitted)
-        out.print("\n".join(table(rows, error, judged(rows, error, fitted))), highlight=False, soft_wrap=True)
+    if given.check:
+        rows, left = read_rows(csv.DictReader(given.check.read_text(encoding="utf-8").splitlines()), facts, fitted)
+        out.print("\n".join([*table(rows, shipped(rows, fitted)), *_aside(left)]), highlight=False, markup=False, soft_wrap=True)
         return
+    rows, left = read_rows(load_truth(), facts, fitted)
     made, lines = assess(rows, fitted, left)
     out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
     if given.write:
@@ -71,14 +70,17 @@ def assess(rows: list[Row], fitted: Fitted, left: Sequence[str]) -> tuple[Fitted
         spreads=spreads(ordered, error, range(len(ordered))),
         covered=families(offline, made),
     )
-    lines = table(ordered, error, judged(ordered, error, made))
+    lines = table(ordered, judged(ordered, error, made))
     whole = [f"{kind} {_errors(by_model[[r.kind == kind for r in offline]])}" for kind in ("dense", "moe")]
     lines += ["", f"With a whole *model* left out on every GPU: {'; '.join(whole)}."]
-    lines += ["", f"Left aside, because lengths or output are not stated: {len(left)} rows ({', '.join(left)})."]
-    return made, lines
+    return made, lines + _aside(left)
 
 
-def table(rows: Sequence[Row], error: np.ndarray, bounds: np.ndarray) -> list[str]:
+def _aside(left: Sequence[str]) -> list[str]:
+    return ["", f"Left aside, because lengths or output are not stated: {len(left)} rows ({', '.join(left) or 'none'})."]
+
+
+def table(rows: Sequence[Row], bounds: np.ndarray) -> list[str]:
     """One line per group, and per architecture and kind of offline rows. Interval score is in units of the truth."""
     lines = [
         "| rows | curves | number | median error | P90 | median predicted/published | 80 % interval covers | interval score |",
@@ -137,4 +139,4 @@ def _yaml(fitted: Fitted) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,7 @@
 """What workers and their parent say to each other, over real sockets."""
 
 import asyncio
+import socket
 import stat
 from pathlib import Path
 
@@ -26,9 +27,12 @@ from freehold.core.errors import Saturated
 
 async def test_a_worker_tells_and_asks_its_parent(tmp_path: Path) -> None:
     heard: list[Question] = []
+    all_heard = asyncio.Event()
 
     async def answer(question: Question) -> object:
         heard.append(question)
+        if len(heard) == 3:
+            all_heard.set()
         return Live(3, {}) if isinstance(question, HowAreAll) else True
 
     crew = Crew(tmp_path, 1)
@@ -36,9 +40,7 @@ async def test_a_worker_tells_and_asks_its_parent(tmp_path: Path) -> None:
         assert (await crew.live()).in_flight == 3
         crew.ready()
         crew.loaded("abc")
-        async with asyncio.timeout(5):
-            while len(heard) < 3:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(all_heard.wait(), 5)
     assert heard[0] == HowAreAll()
     assert {type(question) for question in heard[1:]} == {Ready, Loaded}
 
@@ -51,12 +53,10 @@ async def test_its_state_goes_there_whole(tmp_path: Path) -> None:
 
 
 async def test_a_socket_that_was_left_behind_is_taken_over(tmp_path: Path) -> None:
-    for in_flight in (1, 2):
-        manager = Crew(tmp_path, 0).answering(lambda in_flight=in_flight: WorkerState(in_flight, {}, []))  # type: ignore[misc]
-        await manager.__aenter__()
-        assert (await asked(tmp_path / "0", HowAreYou(), WorkerState)).in_flight == in_flight
-        if in_flight == 2:
-            await manager.__aexit__(None, None, None)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "0"))
+    async with Crew(tmp_path, 0).answering(lambda: WorkerState(2, {}, [])):
+        assert (await asked(tmp_path / "0", HowAreYou(), WorkerState)).in_flight == 2
 
 
 async def test_without_a_parent_there_is_no_answer_for_now(tmp_path: Path) -> None:

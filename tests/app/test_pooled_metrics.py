@@ -62,4 +62,4 @@ def test_one_process_reads_as_it_would_by_itself() -> None:
     sink.count_content("kept", 3)
     sink.show_process(1, 0)
     pool.take(0, families_of(sink.registry))
-    assert sorted(pool.render().splitlines()) == sorted(sink.render().splitlines())
+    assert sorted(pool.render().splitlines()) == sorted(sink.render(1, 0).splitlines())

@@ -122,7 +122,7 @@ async def test_one_request_from_its_caller_to_the_collector(
     assert otlp.said(attempt.attributes)[name] == "lab"
     assert otlp.said(request.attributes)["freehold.workload"] == "rented"
     assert not any(PHRASE.encode() in body or b"ann" in body for body in receiver.raw)
-    assert b'freehold_telemetry_total{kind="spans",outcome="sent"} 2.0' in metrics.render()
+    assert b'freehold_telemetry_total{kind="spans",outcome="sent"} 2.0' in metrics.render(0, 0)
 
 
 async def test_a_collector_that_is_not_there_is_counted_and_not_felt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,5 +131,5 @@ async def test_a_collector_that_is_not_there_is_counted_and_not_felt(tmp_path: P
     metrics = PrometheusSink()
     answered = await asked(config(tmp_path, '{endpoint: "http://127.0.0.1:9"}'), Noting(), "owned", metrics)
     assert answered.status == 200
-    assert b"observer_failures 0.0" in metrics.render()
-    assert b'freehold_telemetry_total{kind="spans",outcome="lost"} 2.0' in metrics.render()
+    assert b"observer_failures 0.0" in metrics.render(0, 0)
+    assert b'freehold_telemetry_total{kind="spans",outcome="lost"} 2.0' in metrics.render(0, 0)

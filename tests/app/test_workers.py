@@ -5,13 +5,11 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from freehold.app import config_file, workers
+from freehold.app import cli, config_file, workers
 from freehold.core.errors import BadSettings
 from freehold.serve.access.keys import digest
 
@@ -31,18 +29,25 @@ def written(folder: Path, port: int = 0, more: str = "") -> config_file.ConfigFi
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "65"])
-def test_a_number_of_workers_that_is_none_is_refused(tmp_path: Path, count: str) -> None:
-    written(tmp_path)
-    command = [sys.executable, "-m", "freehold", "serve", "-c", "freehold.yaml", "--workers", count]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, f"freehold: --workers is {count}; use 1 to 64\n")
+def test_a_number_of_workers_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], count: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", f"--workers={count}"])
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"freehold: --workers is {count}; use 1 to 64\n")
+
+
+def test_a_folder_that_no_socket_can_be_in_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(BadSettings, match="set TMPDIR to a shorter one"):
+        asyncio.run(workers.run_workers(written(tmp_path), digest("admin"), 2, lambda: None, as_json=True))
 
 
 def test_a_port_that_is_taken_is_said_before_a_worker_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         file = written(tmp_path, taken.getsockname()[1])
         with pytest.raises(BadSettings, match=r"listen: cannot listen on .*: Address already in use"):
-            asyncio.run(workers.run(file, digest("admin"), 2, lambda: None, as_json=True))
+            asyncio.run(workers.run_workers(file, digest("admin"), 2, lambda: None, as_json=True))
     assert not (tmp_path / "freehold.db").exists()
 
 
@@ -62,7 +67,7 @@ def test_what_each_worker_counts_for_itself_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_cannot_begin_ends_all_with_its_exit_code(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The configuration is good to the parent; a worker finds the socket of telemetry's packages, or a key, gone."""
+    """The configuration is good to the parent; the workers find another program's file where the ledger should be."""
     file = written(tmp_path)
     shared = workers.Shared(
         admin_sha256=digest("admin"), data=socket.create_server(("127.0.0.1", 0)), admin=socket.create_server(("127.0.0.1", 0)),

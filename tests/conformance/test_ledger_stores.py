@@ -101,7 +101,8 @@ floats = st.floats(allow_nan=False)
 usages = st.none() | st.builds(
     lambda fresh, read, written, answer, reasoning, source: Usage(
         input_tokens=fresh + (read or 0) + (written or 0), output_tokens=answer + (reasoning or 0), cache_read=read,
-        cache_write=written, reasoning=reasoning, source=source,
+        cache_write=written, reasoning=reasoning, cache_write_1h=written, input_audio=None if read is None else fresh,
+        cache_read_audio=read, output_audio=None if written is None else answer, source=source,
     ),
     *[numbers, st.none() | numbers, st.none() | numbers, numbers, st.none() | numbers],
     st.sampled_from(["provider", "engine", "estimated"]),
@@ -110,7 +111,7 @@ attempts = st.builds(
     Attempt, target=texts, model=texts, kind=st.sampled_from(["rented", "owned"]), reason=texts, started_s=floats,
     outcome=st.sampled_from(["finished", "cut", "overloaded"]), status=st.none() | st.integers(100, 599), detail=texts,
     first_token_s=st.none() | floats, ended_s=st.none() | floats, usage=usages, raw_usage=st.none() | texts,
-    cost_nanousd=numbers, price=st.none() | st.just(CARD),
+    cost_nanousd=numbers, price=st.none() | st.just(CARD), service_tier=st.none() | texts,
 )  # fmt: skip
 whole_entries = st.builds(
     Entry, id=st.just(""), received_at=floats, stands_for=floats, workload=texts, key=texts, data_class=texts,

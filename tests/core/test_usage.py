@@ -52,4 +52,4 @@ def test_the_buckets_are_the_whole(usage: Usage) -> None:
 )
 def test_counts_that_contradict_themselves_are_none(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"tokens|counts"):
-        Usage(**{"input_tokens": 100, "output_tokens": 50} | wrong, source="provider")  # type: ignore[arg-type]
+        Usage(**({"input_tokens": 100, "output_tokens": 50} | wrong), source="provider")

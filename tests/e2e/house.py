@@ -191,7 +191,7 @@ class House:
         """The same gateway, ports and ledger, in a new process, once the old one is gone."""
         ports = [int(url.rpartition(":")[2]) for url in (gateway.url, gateway.admin_url)]
         self.children.remove(gateway)
-        return self._keep(Gateway(gateway.name, self.folder, *ports, flags=gateway.flags))
+        return self._keep(Gateway(gateway.name, self.folder, ports[0], ports[1], gateway.flags))
 
     def _keep(self, child: AnyChild) -> AnyChild:
         self.children.append(child)

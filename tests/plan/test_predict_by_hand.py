@@ -19,7 +19,7 @@ def by_hand() -> tuple[list[str], float]:
     vocabulary_hidden = 128_256 * 8_192
     always = 70.55e9 - 2 * vocabulary_hidden
     weights = always + 4 * vocabulary_hidden
-    room = 141e9 * k["usable_memory"] - weights
+    room = (141e9 - weights) * k["usable_memory"]
     kv = 327_680 / 2
     batch = room / (kv * ceil(2_000 / 32) * 32)
     chunk = 8_192 - batch
@@ -39,7 +39,7 @@ def by_hand() -> tuple[list[str], float]:
     rows = [
         f"| parameters every token uses | 70.55 G - 2 x 128,256 x 8,192 = {always / 1e9:.2f} G |",
         f"| weights | {always / 1e9:.2f} G x 1 byte + 2 x 1.051 G x 2 bytes = {weights / 1e9:.2f} GB |",
-        f"| room for the cache | 141 GB x {k['usable_memory']:.4g} - {weights / 1e9:.2f} GB = {room / 1e9:.2f} GB |",
+        f"| room for the cache | (141 GB - {weights / 1e9:.2f} GB) x {k['usable_memory']:.4g} = {room / 1e9:.2f} GB |",
         f"| sequences | {room / 1e9:.2f} GB / (2,016 tokens x 163,840 bytes) = {batch:.1f} |",
         f"| share of steps with a chunk | {batch:.1f} x 1,000 / 1,000 / (8,192 - {batch:.1f}) = {share:.5f} |",
         f"| F | 700 W x 1.117 = {peak16 / 1e12:.1f} TFLOPS at bf16 (power, not the rated 989), {peak8 / 1e12:.1f} at fp8 |",

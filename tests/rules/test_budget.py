@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.core.data import DataClass
-from freehold.core.price import PriceCard, Rate
+from freehold.core.price import PriceCard, Rate, Rates
 from freehold.core.request import Request
 from freehold.core.target import Target
 from freehold.core.usage import Usage
@@ -68,9 +68,17 @@ rates = st.builds(
     Rate, st.integers(0, 10**11),
     st.lists(st.tuples(st.integers(1, 3000), st.integers(0, 10**11)), max_size=2).map(lambda tiers: tuple(sorted(tiers))),
 )  # fmt: skip
+maybe = st.none() | rates
+kinds = {
+    "input": rates, "output": rates, "cache_read": maybe, "cache_write": maybe, "cache_write_1h": maybe, "input_audio": maybe,
+    "cache_read_audio": maybe, "reasoning": maybe, "output_audio": maybe,
+}  # fmt: skip
+services = st.dictionaries(st.sampled_from(["flex", "priority"]), st.builds(Rates, **kinds), max_size=2).map(
+    lambda found: tuple(found.items())
+)
 cards = st.builds(
-    PriceCard, provider=st.just("p"), model=st.just("m"), input=rates, output=rates, cache_read=st.none() | rates,
-    cache_write=st.none() | rates, nanousd_per_request=st.integers(0, 10**9), valid_from=st.just("x"), source=st.just("t"),
+    PriceCard, provider=st.just("p"), model=st.just("m"), **kinds, services=services,
+    nanousd_per_request=st.integers(0, 10**9), valid_from=st.just("x"), source=st.just("t"),
 )  # fmt: skip
 
 
@@ -80,14 +88,17 @@ def test_no_bill_within_the_bound_exceeds_it(data: st.DataObject, prices: list[P
     bound = bound_nanousd(asked, [(target(), card) for card in prices])
     total = 0
     for card in prices:
-        tokens = data.draw(st.integers(0, body))
+        tokens, output = data.draw(st.integers(0, body)), data.draw(st.integers(0, n * cap))
         read = data.draw(st.integers(0, tokens))
         written = data.draw(st.integers(0, tokens - read))
+        thought = data.draw(st.integers(0, output))
         usage = Usage(
-            input_tokens=tokens, output_tokens=data.draw(st.integers(0, n * cap)), cache_read=read, cache_write=written,
+            input_tokens=tokens, output_tokens=output, cache_read=read, cache_write=written, reasoning=thought,
+            cache_write_1h=data.draw(st.integers(0, written)), input_audio=data.draw(st.integers(0, tokens - read - written)),
+            cache_read_audio=data.draw(st.integers(0, read)), output_audio=data.draw(st.integers(0, output - thought)),
             source="provider",
         )  # fmt: skip
-        total += cost_nanousd(card, usage)
+        total += cost_nanousd(card.served(data.draw(st.sampled_from([None, "flex", "priority", "other"]))), usage)
     assert total <= bound
 
 

@@ -28,7 +28,7 @@ REAL = Efficiency(
     skew=0.8,
     speed=0.9,
 )
-LIMITS = EngineLimits(usable_memory=0.9, reserve=1.0, max_sequences=1024, step_tokens=8192, block_tokens=16)
+LIMITS = EngineLimits(usable_memory=0.9, of_rest=False, reserve=1.0, max_sequences=1024, step_tokens=8192, block_tokens=16)
 MODELS = st.sampled_from(sorted(FACTS.models))
 GPUS = st.sampled_from(sorted(FACTS.gpus))
 LAYOUTS = st.builds(
@@ -96,6 +96,16 @@ def test_a_window_bounds_the_cache_of_its_layers() -> None:
     work = model_work(FACTS.model("gpt-oss-120b"), "bf16")
     assert work.kv_bytes(100) == pytest.approx(73_728 * 100)
     assert work.kv_bytes(10_000) == pytest.approx(73_728 / 2 * (10_000 + 128))
+
+
+def test_what_the_weights_leave_is_shared_as_the_engine_does() -> None:
+    one = step()
+    weights = 8.03e9 * 2
+    assert kv_room_bytes(one, LIMITS) == pytest.approx(80e9 * 0.9 - weights)
+    assert kv_room_bytes(one, msgspec.structs.replace(LIMITS, of_rest=True)) == pytest.approx((80e9 - weights) * 0.9)
+    copied = step("DeepSeek-R1", "H200-SXM", "fp8", data=8, expert=8)
+    own = copied.work.weight_bytes - copied.work.routed
+    assert kv_room_bytes(copied, LIMITS) == pytest.approx(8 * 141e9 * 0.9 - copied.work.routed - 8 * own)
 
 
 def test_a_latent_is_copied_and_heads_are_split() -> None:

@@ -27,7 +27,9 @@ DECIMALS = (
     "BilledCost ContractedCost EffectiveCost ListCost PricingQuantity ConsumedQuantity ListUnitPrice ContractedUnitPrice".split()
 )
 TIMES = "BillingPeriodStart BillingPeriodEnd ChargePeriodStart ChargePeriodEnd".split()
-RENTED = Billed(NOON, "api", "org/m@0123abc", "triage", "app", False, "provider", (300, 33, 0, 41, 7, 0, 0, 5, 3), 1_300_001, "c1", CARD)
+RENTED = Billed(
+    NOON, "api", "org/m@0123abc", "triage", "app", False, "provider", (300, 33, 0, 41, 7, 0, 0, 5, 3), 1_300_001, "c1", CARD
+)
 USE = ImportedUse(NOON, NOON + HOUR, "openai", "gpt-4o", "old", None, 3, 120, 20, 10, 275_000)
 
 
@@ -109,6 +111,16 @@ def test_a_rented_line_says_who_used_what_where() -> None:
     assert (first["PricingQuantity"], first["PricingUnit"], first["ListUnitPrice"]) == ("0.0003", "1000000 Tokens", "2.5")
     assert (first["SubAccountId"], first["Tags"]) == ("app", '{"workload":"triage"}')
     assert {first[name] for name in ("ProviderName", "ServiceProviderName", "InvoiceIssuerName")} == {"openai"}
+
+
+def test_a_service_of_its_own_is_a_product_of_its_own() -> None:
+    flex = msgspec.structs.replace(RENTED, price=msgspec.structs.replace(CARD, service_tier="flex"))
+    lines = [rented_line(charge, "acme") for charge in charges([flex])]
+    assert {line["x_ServiceTier"] for line in lines} == {"flex"}
+    assert lines[0]["SkuId"] == "openai/gpt-4o/input/flex"
+    assert {line["x_TokenType"]: line["SkuMeter"] for line in lines if line["x_TokenType"].endswith(("1h", "audio"))} == {
+        "cache_write_1h": "One Hour Cache Write Input Tokens", "output_audio": "Audio Output Tokens",
+    }  # fmt: skip
 
 
 @given(

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freehold.wire.media_tokens import FLOOR_TOKENS, Media, Rule, image_size, media_of
 
@@ -106,3 +108,24 @@ def test_text_is_no_media() -> None:
     assert media_of(asked(), "openai", "gpt-4o") == Media()
     prose = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "many words " * 50}}
     assert media_of(asked(prose), "anthropic", "m").characters == 0
+
+
+names = st.sampled_from(["type", "image_url", "url", "source", "data", "detail", "input_audio", "image", "file", "text"])
+values = st.recursive(
+    st.none() | st.integers() | names | st.just("data:image/png;base64,iVBORw0KGgo=") | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(values)
+def test_no_shape_of_a_body_costs_the_entry(content: Any) -> None:
+    """It is read while an entry is settled: whatever a caller sent, a count comes out."""
+    media = media_of({"messages": msgspec.Raw(json.dumps([content]).encode())}, "openai", "gpt-4o")
+    assert min(media.tokens, media.characters, media.unknown) >= 0
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"\xff\xd8", b"RIFF\0\0\0\0WEBPVP8X", b"GIF89a", b"\x89PNG\r\n\x1a\n"]))
+def test_no_bytes_of_an_image_do_either(rest: bytes, start: bytes) -> None:
+    size = image_size(base64.b64encode(start + rest).decode())
+    assert size is None or min(size) >= 0

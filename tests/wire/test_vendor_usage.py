@@ -1,7 +1,8 @@
 """What each vendor's counts mean, in one table: blobs in the shape of the vendors' own pages, and each token counted once.
 
-Shapes as documented by OpenAI (chat and embeddings), Anthropic (Messages, prompt caching), Google (generateContent), xAI,
-DeepSeek, Groq, Mistral, Together and Moonshot, as known in 2026-11; the numbers are made up so that no two sums agree by chance.
+Shapes as documented by OpenAI (chat, Responses, embeddings), Anthropic (Messages, prompt caching), Google (generateContent),
+xAI, DeepSeek, Groq, Mistral, Together and Moonshot, as known in 2026-11; the numbers are made up so that no two sums
+agree by chance.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from freehold.core.said import Used
 from freehold.core.usage import Usage
 from freehold.wire.anthropic_messages import Messages
 from freehold.wire.anthropic_messages.usage import merged
@@ -17,6 +19,7 @@ from freehold.wire.google_gemini.usage import read_usage as read_gemini
 from freehold.wire.openai_chat import ENGINE, ChatComposer, OpenAiChat
 from freehold.wire.openai_chat.usage import read_usage as read_openai
 from freehold.wire.openai_chat.usage import usage_body
+from freehold.wire.openai_responses.usage import read_usage as read_responses
 
 # (vendor and case, reader, its blob, (input, output), what of it is told apart)
 TABLE: list[tuple[str, str, dict[str, Any], tuple[int, int], dict[str, int]]] = [
@@ -38,6 +41,11 @@ TABLE: list[tuple[str, str, dict[str, Any], tuple[int, int], dict[str, int]]] = 
         "openai, sound that a cache must have held", "openai",
         {"prompt_tokens": 141, "completion_tokens": 5, "prompt_tokens_details": {"audio_tokens": 120, "cached_tokens": 64}},
         (141, 5), {"cache_read": 64, "input_audio": 77, "cache_read_audio": 43},
+    ),
+    (
+        "openai responses, the same under other names", "responses",
+        {"input_tokens": 328, "input_tokens_details": {"cached_tokens": 256}, "output_tokens": 52,
+         "output_tokens_details": {"reasoning_tokens": 20}, "total_tokens": 380}, (328, 52), {"cache_read": 256, "reasoning": 20},
     ),
     ("openai, embeddings", "openai", {"prompt_tokens": 8, "total_tokens": 8}, (8, 0), {}),
     (
@@ -109,6 +117,8 @@ def read(reader: str, blob: Mapping[str, Any]) -> tuple[Usage | None, str | None
     match reader:
         case "openai":
             return read_openai(raw, "provider")
+        case "responses":
+            return read_responses(raw, "provider")
         case "gemini":
             return read_gemini(raw, "provider")
         case _:
@@ -149,7 +159,7 @@ def test_groqs_last_chunk_has_the_usage_of_a_stream_that_nobody_asked_it_of() ->
     assert (delta.usage, delta.finished, delta.usage_only) == (expected, 1, False)
     reader = ChatComposer("provider").reader()
     reader.read(event(choices=[{"index": 0, "delta": {"content": "hi"}}], x_groq={"id": "req_1"}))
-    assert [step.usage for step in reader.read(last) if hasattr(step, "raw")] == [expected]
+    assert [step.usage for step in reader.read(last) if isinstance(step, Used)] == [expected]
     both = event(choices=[], usage=COUNTS, x_groq={"id": "req_1", "usage": COUNTS})
     assert OpenAiChat().delta(both).usage == expected, "said twice, counted once"
 

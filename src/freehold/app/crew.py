@@ -21,7 +21,8 @@ from freehold.core.errors import Saturated
 from freehold.serve.gateway.house import Gateway
 
 PARENT = "parent"
-_ANSWER_S = 2.0
+_ANSWER_S = 2.0  # for one worker to answer
+_ALL_S = 5.0  # for the parent, which may have waited for one that does not
 _PHASES: tuple[Phase, ...] = ("closed", "half_open", "open")  # from good to bad
 _log = structlog.get_logger("freehold.crew")
 _T = TypeVar("_T")
@@ -92,7 +93,7 @@ class Crew:
     async def live(self) -> Live:
         """The state of all. Raises Saturated where the parent does not answer."""
         try:
-            return await asked(self._folder / PARENT, HowAreAll(), Live)
+            return await asked(self._folder / PARENT, HowAreAll(), Live, _ALL_S)
         except (OSError, TimeoutError, msgspec.DecodeError):
             raise Saturated("the other workers cannot be asked just now", retry_after_s=1) from None
 
@@ -157,9 +158,9 @@ class Whole:
         return Live(self._gateway.in_flight, dict(self._gateway.board.states(tuple(self._gateway.policy.targets))))
 
 
-async def asked(path: Path, question: Question, answer: type[_T]) -> _T:
+async def asked(path: Path, question: Question, answer: type[_T], within_s: float = _ANSWER_S) -> _T:
     """The answer of whoever listens there. Raises OSError, TimeoutError, msgspec.DecodeError."""
-    async with asyncio.timeout(_ANSWER_S):
+    async with asyncio.timeout(within_s):
         reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(msgspec.msgpack.encode(question))
@@ -175,7 +176,7 @@ async def listening(path: Path, answer: Callable[[Question], Awaitable[object]])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(2 * _ANSWER_S):
+            async with asyncio.timeout(_ALL_S):
                 question = msgspec.msgpack.decode(await reader.read(), type=Question)
                 writer.write(msgspec.msgpack.encode(await answer(question)))
                 await writer.drain()

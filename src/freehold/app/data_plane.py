@@ -27,7 +27,7 @@ def data_plane(gateway: Gateway, metrics: PrometheusSink, metrics_door: MetricsD
         if crew is not None:
             return PageReply((await crew.live()).metrics, content_type=metrics.content_type)
         _show(gateway, metrics)
-        return PageReply(metrics.render(), content_type=metrics.content_type)
+        return PageReply(metrics.render(gateway.in_flight, gateway.observer_failures), content_type=metrics.content_type)
 
     alive = PageReply(b'{"alive":true}')
     pages: dict[str, Any] = {
@@ -48,6 +48,7 @@ def data_plane(gateway: Gateway, metrics: PrometheusSink, metrics_door: MetricsD
 def state_of(gateway: Gateway, metrics: PrometheusSink) -> WorkerState:
     """What a worker tells its parent."""
     _show(gateway, metrics)
+    metrics.show_process(gateway.in_flight, gateway.observer_failures)
     targets = dict(gateway.board.states(tuple(gateway.policy.targets)))
     return WorkerState(gateway.in_flight, targets, families_of(metrics.registry))
 
@@ -56,4 +57,3 @@ def _show(gateway: Gateway, metrics: PrometheusSink) -> None:
     door = gateway.admission
     metrics.show_money(door.remaining(), door.overrun_nanousd(), door.limit_failures())
     metrics.show_targets(gateway.board.states(tuple(gateway.policy.targets)))
-    metrics.show_process(gateway.in_flight, gateway.observer_failures)

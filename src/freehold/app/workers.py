@@ -29,11 +29,12 @@ from freehold.core.errors import BadSettings
 from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.stores.opening import open_store
 
-MOST = 64
+MOST_WORKERS = 64
 _LOOK_S = 1.0  # what a worker that is killed had counted since then is missing in the metrics; nothing is in the ledger
 _WAITS_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _WELL_S = 60.0  # a worker that served so long had no bad start
 END_S = server.DRAIN_S + server.SETTLE_S + 15.0  # for a worker to end before it is killed
+_LONGEST_FOLDER = 90  # a Unix socket's whole path has at most 103 bytes on some systems
 _PARENT = -1  # in the pool of metrics
 _log = structlog.get_logger("freehold.workers")
 
@@ -65,7 +66,7 @@ class _Place:
                 self.process.send_signal(number)
 
 
-async def run(file: ConfigFile, admin_sha256: str, count: int, on_ready: Callable[[], None], *, as_json: bool) -> int:
+async def run_workers(file: ConfigFile, admin_sha256: str, count: int, on_ready: Callable[[], None], *, as_json: bool) -> int:
     """Serve with so many workers until SIGTERM or SIGINT, then drain them. The exit code: 0, or that of a worker that could not
     begin. Raises BadSettings before anything is started."""
     settings = file.settings
@@ -75,6 +76,8 @@ async def run(file: ConfigFile, admin_sha256: str, count: int, on_ready: Callabl
         admin = stack.enter_context(server.bind(file, ("admin", "listen"), settings.admin.listen))
         open_store(configured_ledger(file)).close()  # made and brought up to date once, before all open it
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="freehold-")))
+        if len(str(folder)) > _LONGEST_FOLDER:
+            raise BadSettings(f"sockets cannot be made in {folder.parent}: its name is too long; set TMPDIR to a shorter one")
         for line in counted_apart(file, count):
             _log.warning("each worker counts for itself", what=line)
         shared = Shared(admin_sha256=admin_sha256, data=data, admin=admin, folder=folder, as_json=as_json)
@@ -160,10 +163,13 @@ class Workers:
             as_json=shared.as_json, reborn=place.restarts > 0,
         )  # fmt: skip
         place.began = time.monotonic()
-        # A session of its own, so that Ctrl-C reaches the parent alone: two signals would not drain but stop.
-        place.process = await create_subprocess_exec(
-            sys.executable, "-m", "freehold.app.worker", stdin=PIPE, pass_fds=sockets, start_new_session=True
-        )
+        try:  # in a session of its own, so that Ctrl-C reaches the parent alone: two signals would not drain but stop
+            place.process = await create_subprocess_exec(
+                sys.executable, "-m", "freehold.app.worker", stdin=PIPE, pass_fds=sockets, start_new_session=True
+            )
+        except OSError as error:
+            _log.error("a worker cannot be started", place=place.number, problem=error.strerror)
+            return 1
         assert place.process.stdin is not None
         place.process.stdin.write(msgspec.json.encode(orders) + b"\n")
         if self._stopping.is_set():

@@ -24,6 +24,7 @@ class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine runs at once, and the words by which a table's engine column means it."""
 
     words: tuple[str, ...]
+    of_rest: bool
     reserve: float
     max_sequences: int
     step_tokens: int

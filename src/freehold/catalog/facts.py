@@ -64,7 +64,7 @@ class GpuOffer(msgspec.Struct, frozen=True, kw_only=True):
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Shape of one open-weight model. Parameters in billions, counted from the shape; `active_b` per token (MoE).
 
-    `window_layers` of the layers attend to the last `window_tokens` only (attention_windows.csv).
+    `window_layers` of the layers attend to the last `sliding_window` tokens only (attention_windows.csv).
     """
 
     model: str
@@ -86,14 +86,12 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     kv_lora_rank: int | None = None
     qk_rope_head_dim: int | None = None
     v_head_dim: int | None = None
-    window_tokens: int | None = None
     window_layers: int = 0
     source: str
 
 
 class _Window(msgspec.Struct, frozen=True, kw_only=True):
     model: str
-    window_tokens: int
     window_layers: int
 
 
@@ -171,14 +169,8 @@ def load_facts() -> Facts:
 
 
 def _models() -> list[ModelFacts]:
-    windows = {w.model: w for w in _rows("attention_windows.csv", _Window)}
-    models = _rows("models.csv", ModelFacts)
-    return [
-        msgspec.structs.replace(m, window_tokens=w.window_tokens, window_layers=w.window_layers)
-        if (w := windows.get(m.model)) is not None
-        else m
-        for m in models
-    ]
+    layers = {window.model: window.window_layers for window in _rows("attention_windows.csv", _Window)}
+    return [msgspec.structs.replace(m, window_layers=layers.get(m.model, 0)) for m in _rows("models.csv", ModelFacts)]
 
 
 _Row = TypeVar("_Row", Gpu, GpuOffer, ModelFacts, _Window)

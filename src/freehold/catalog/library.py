@@ -70,7 +70,7 @@ class Library:
             **msgspec.structs.asdict(_rates(prices)),
             provider=provider,
             model=model,
-            services=_services(listed, moment, prices),
+            services=_services(listed, moment),
             nanousd_per_request=nanousd(_base(per_thousand) / 1000),
             valid_from=(_start(listed, prices) or min(on, self._read_on)).isoformat(),
             source="; ".join(source),
@@ -96,13 +96,13 @@ def _prices_during(model: ModelInfo, on: dt.date) -> list[tuple[dt.datetime, Mod
     return found
 
 
-def _services(model: ModelInfo, moment: dt.datetime, standard: ModelPrice) -> tuple[tuple[str, Rates], ...]:
-    """What other services of the model cost, by the names that replies have for them; one at the standard price is none."""
+def _services(model: ModelInfo, moment: dt.datetime) -> tuple[tuple[str, Rates], ...]:
+    """What the model costs in each other service that the library prices, by the names that replies have for them."""
+    listed = [v.when for v in model.price_variants or () if v.constraint is None or v.constraint.active(moment)]
     found: dict[str, Rates] = {}
     for context in _SERVICES:
-        prices = model.get_prices(moment, context)
-        if prices != standard:
-            found.update(dict.fromkeys(context.values(), _rates(prices)))
+        if context in listed:
+            found.update(dict.fromkeys(context.values(), _rates(model.get_prices(moment, context))))
     return tuple(found.items())
 
 

@@ -21,11 +21,14 @@ class HungUp(Exception):
 
 
 class Refusal(Exception):
-    """A request that is answered with an error. `kind` and `code` are OpenAI's `type` and `code`."""
+    """A request that is answered with an error. `kind` and `code` are OpenAI's `type` and `code`, `body` its shape of them."""
 
     def __init__(self, status: int, kind: str, code: str | None, message: str, headers: Headers = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.kind = kind
+        self.code = code
+        self.message = message
         self.headers = headers
         self.body = msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
 

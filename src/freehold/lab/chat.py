@@ -1,5 +1,7 @@
 """A chat request as the lab reads it. Tokens are words: whatever whitespace separates."""
 
+from typing import TypeVar
+
 import msgspec
 
 from freehold.lab.asgi import Refusal
@@ -30,7 +32,9 @@ class _Part(msgspec.Struct):
     text: str = ""
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
+    """One turn: its text, or its parts that have some."""
+
     content: str | list[_Part] | None = None
 
 
@@ -42,7 +46,7 @@ class Chat(msgspec.Struct):
     """The fields the lab acts on; all others are accepted and ignored."""
 
     model: str
-    messages: list[_Message]
+    messages: list[Message]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_completion_tokens: int | None = None
@@ -76,8 +80,16 @@ _chats = msgspec.json.Decoder(Chat)
 
 def read_chat(body: bytes) -> Chat:
     """A request from its body. Raises Refusal with 400 where a real API would."""
+    return checked_chat(_chats, body)
+
+
+AnyChat = TypeVar("AnyChat", bound=Chat)
+
+
+def checked_chat(decoder: msgspec.json.Decoder[AnyChat], body: bytes) -> AnyChat:
+    """The same for any dialect whose requests have a chat's fields."""
     try:
-        chat = _chats.decode(body)
+        chat = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _invalid(f"We could not parse your request: {error}") from None
     if not chat.messages:

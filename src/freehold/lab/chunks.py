@@ -1,29 +1,68 @@
 """An answer on OpenAI's wire: stream events and the whole body. What never changes within an answer is encoded once."""
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from freehold.lab.chat import Chat
 from freehold.lab.generation import Generation
 
 FINGERPRINT = "freehold-lab"
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
+_ERROR = b'{"error":{"message":"The server had an error (lab fault).","type":"server_error","param":null,"code":null}}'
+
+
+class Script(Protocol):
+    """One answer, written in a dialect. `counts`: its stream tells the token counts; `done` ends it; `error` is a body."""
+
+    counts: bool
+    done: bytes
+    error: bytes
+
+    def opening(self, *, with_usage: bool) -> bytes:
+        """What comes before the first token."""
+        ...
+
+    def content(self, start: int, end: int) -> bytes:
+        """Tokens `start` to `end` of every choice that is that long."""
+        ...
+
+    def finish(self, *, with_usage: bool) -> bytes:
+        """Why it ended."""
+        ...
+
+    def usage(self) -> bytes:
+        """The token counts, where they are an event of their own."""
+        ...
+
+    def whole(self, *, with_usage: bool) -> bytes:
+        """The answer as one body."""
+        ...
+
+    def error_event(self) -> bytes:
+        """An error inside the stream."""
+        ...
 
 
 class Chunks:
     """Writes the events of one answer. `usage` in every chunk is null where the caller asked for counts at the end."""
 
-    def __init__(self, answer_id: str, model: str, generation: Generation, *, with_usage: bool) -> None:
+    done = DONE
+    error = _ERROR
+
+    def __init__(self, answer_id: str, chat: Chat, generation: Generation, *, wrong_usage: bool = False) -> None:
+        self.counts = chat.wants_usage and bool(chat.stream)
         self._generation = generation
         self._id = answer_id
-        self._rest = {"created": int(time.time()), "model": model, "system_fingerprint": FINGERPRINT}
+        self._usage = usage_of(generation) | ({"completion_tokens": -1, "total_tokens": None} if wrong_usage else {})
+        self._rest = {"created": int(time.time()), "model": chat.model, "system_fingerprint": FINGERPRINT}
         head = _encode({"id": answer_id, "object": "chat.completion.chunk", **self._rest})
         self._before = b"data: " + head[:-1] + b',"choices":['
-        self._after = b'],"usage":null}\n\n' if with_usage else b"]}\n\n"
+        self._after = b'],"usage":null}\n\n' if self.counts else b"]}\n\n"
 
-    def opening(self) -> bytes:
+    def opening(self, *, with_usage: bool) -> bytes:
         """The role of every choice, and the name of the tool it calls."""
         return b"".join(self._event(index, self._first_delta(index)) for index in range(len(self._generation.choices)))
 
@@ -37,14 +76,14 @@ class Chunks:
                 events.append(self._event(index, delta))
         return b"".join(events)
 
-    def finish(self) -> bytes:
+    def finish(self, *, with_usage: bool) -> bytes:
         """The finish reason of every choice."""
         reason = self._generation.finish_reason
         return b"".join(self._event(index, {}, reason) for index in range(len(self._generation.choices)))
 
     def usage(self) -> bytes:
         """The event of the token counts, with no choices in it."""
-        return self._before + b'],"usage":' + _encode(usage_of(self._generation)) + b"}\n\n"
+        return self._before + b'],"usage":' + _encode(self._usage) + b"}\n\n"
 
     def whole(self, *, with_usage: bool) -> bytes:
         """The answer as one body."""
@@ -53,7 +92,11 @@ class Chunks:
             for index in range(len(self._generation.choices))
         ]
         body = {"id": self._id, "object": "chat.completion", **self._rest, "choices": choices}
-        return _encode(body | {"usage": usage_of(self._generation)} if with_usage else body)
+        return _encode(body | {"usage": self._usage} if with_usage else body)
+
+    def error_event(self) -> bytes:
+        """The error body as an event."""
+        return b"data: " + _ERROR + b"\n\n"
 
     def _event(self, index: int, delta: dict[str, Any], reason: str | None = None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}

@@ -2,28 +2,46 @@
 
 import enum
 import random
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
 
 from freehold.core.errors import BadSettings
 from freehold.lab.asgi import Refusal
 
 MODEL_SUFFIX = "+fault:"
+_DATED_WAIT_S = 30
 
 
 class Fault(enum.StrEnum):
     """The faults, by name. Those about events need a stream; on a whole answer they break its body the same way."""
 
-    rate_limit = enum.auto()  # 429 with Retry-After
+    rate_limit = enum.auto()  # 429 with Retry-After in seconds
+    rate_limit_date = enum.auto()  # 429 with Retry-After as a date
+    rate_limit_silent = enum.auto()  # 429 that does not say for how long
     quota = enum.auto()  # 429 insufficient_quota: no wait mends it
+    error_401 = enum.auto()  # it does not know our key
     error_500 = enum.auto()
+    error_502 = enum.auto()
     error_503 = enum.auto()
+    error_529 = enum.auto()
+    refusal = enum.auto()  # 400: its content policy forbids the request
+    filtered = enum.auto()  # a whole answer whose finish says that a filter stopped it
     stall_head = enum.auto()  # accepts the request, never answers
+    stall_open = enum.auto()  # falls silent after its headers
     stall_stream = enum.auto()  # falls silent after the first tokens
+    drip = enum.auto()  # one token each half second, however fast its pace
     cut = enum.auto()  # breaks the connection after the first tokens
     cut_before = enum.auto()  # breaks the connection before the first token
     malformed = enum.auto()  # sends JSON that is none
+    huge = enum.auto()  # after the first tokens an event without end; a body padded with blanks
+    wrong_type = enum.auto()  # status 200 around a page for people
     error_event = enum.auto()  # an error event after the first tokens
+    error_first = enum.auto()  # an error event before them
     no_usage = enum.auto()  # leaves the token counts out
+    wrong_usage = enum.auto()  # counts that cannot be
+    double_finish = enum.auto()  # says twice that it is finished
+    split_letters = enum.auto()  # letters of several bytes, cut inside one
     no_done = enum.auto()  # ends the stream cleanly without [DONE]
     body_200_error = enum.auto()  # status 200 around an error body
 
@@ -84,13 +102,27 @@ def refusal(fault: Fault) -> Refusal | None:
         case Fault.rate_limit:
             message, wait = "Rate limit reached (lab fault). Please try again in 1s.", [("retry-after", "1")]
             return Refusal(429, "requests", "rate_limit_exceeded", message, wait)
+        case Fault.rate_limit_date:
+            when = [("retry-after", formatdate(time.time() + _DATED_WAIT_S, usegmt=True))]
+            return Refusal(429, "tokens", "rate_limit_exceeded", "Rate limit reached for tokens (lab fault).", when)
+        case Fault.rate_limit_silent:
+            return Refusal(429, "requests", "rate_limit_exceeded", "Too many requests at once (lab fault).")
         case Fault.quota:
             message = "You exceeded your current quota (lab fault), please check your plan and billing details."
             return Refusal(429, "insufficient_quota", "insufficient_quota", message)
+        case Fault.error_401:
+            return Refusal(401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided (lab fault).")
         case Fault.error_500:
             return Refusal(500, "server_error", None, "The server had an error while processing your request (lab fault).")
+        case Fault.error_502:
+            return Refusal(502, "server_error", None, "Bad gateway (lab fault).")
         case Fault.error_503:
             return Refusal(503, "server_error", "server_is_overloaded", "The server is overloaded (lab fault).")
+        case Fault.error_529:
+            return Refusal(529, "overloaded_error", "overloaded", "The whole service is overloaded (lab fault).")
+        case Fault.refusal:
+            message = "The request was rejected by the content policy (lab fault)."
+            return Refusal(400, "invalid_request_error", "content_policy_violation", message)
         case Fault.body_200_error:
             return Refusal(200, "server_error", "server_error", "An error in a body whose status says 200 (lab fault).")
     return None

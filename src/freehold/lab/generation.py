@@ -16,6 +16,7 @@ from freehold.lab.chat import Chat, Tool
 _DEFAULT_TOKENS = 32
 _PIECE = 8
 _REF = re.compile(r"\[ref:[^\]\s]+\]")
+_WIDE = str.maketrans({"e": "é", "t": "あ", "o": "🚲"})
 _USE_TOOL = re.compile(r"\buse_tool\b")
 WORDS = (
     "the of a to in is on for with as by at from this that it an are was be or we can has more new other time data use when"
@@ -57,6 +58,14 @@ def generate(chat: Chat, seed: int) -> Generation:
     length = chat.limit or _DEFAULT_TOKENS
     answers = tuple(_words(source, length, ref.group() if ref else None) for _ in range(choices))
     return Generation(prompt_tokens, answers, "length" if chat.limit else "stop")
+
+
+def widened(generation: Generation) -> Generation:
+    """The same answer with letters of two, three and four bytes in it; a `[ref:...]` word stays as it is."""
+    choices = tuple(
+        tuple(word if _REF.match(word) else word.translate(_WIDE) for word in choice) for choice in generation.choices
+    )
+    return msgspec.structs.replace(generation, choices=choices)
 
 
 def _words(source: random.Random, length: int, first: str | None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""The ASGI application that every lab server is: OpenAI's chat wire, faults on demand, and a tally of what was really done.
+"""The ASGI application that every lab server is: the wires of two APIs, faults on demand, and a tally of what was really done.
 
-POST /v1/chat/completions · GET /v1/models · GET /health · GET /lab/tally · POST /lab/faults
+POST /v1/chat/completions, /v1/messages, /v1/embeddings · GET /v1/models · GET /health · GET /lab/tally · POST /lab/faults
 """
 
 import asyncio
@@ -17,12 +17,12 @@ import msgspec
 from freehold.core.errors import BadSettings
 from freehold.lab.answer import Answer, Broken
 from freehold.lab.asgi import Headers, HungUp, Receive, Refusal, Scope, Send, header, read_body, respond, until_hang_up
-from freehold.lab.chat import Chat, read_chat
-from freehold.lab.chunks import Chunks
+from freehold.lab.chat import Chat
 from freehold.lab.faults import Fault, Faults, checked, refusal
-from freehold.lab.generation import generate
+from freehold.lab.generation import widened
 from freehold.lab.pace import Pace
 from freehold.lab.tally import Ending, Produced, Tally
+from freehold.lab.wires import WIRES, Wire, openai_error
 
 
 class Gate(Protocol):
@@ -63,12 +63,14 @@ class Service:
         except HungUp:
             return
         except Refusal as refused:
-            await respond(send, refused.status, refused.body, [*refused.headers, *self._headers()])
+            wire = WIRES.get(scope["path"])
+            body = openai_error(refused) if wire is None else wire.error(refused)
+            await respond(send, refused.status, body, [*refused.headers, *self._headers()])
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         match (scope["method"], scope["path"]):
-            case ("POST", "/v1/chat/completions"):
-                await self._chat(scope, receive, send)
+            case ("POST", path) if path in WIRES:
+                await self._chat(WIRES[path], scope, receive, send)
             case ("GET", "/v1/models"):
                 self._authorise(scope)
                 listed = [{"id": name, "object": "model", "created": 0, "owned_by": "freehold-lab"} for name in self.models]
@@ -86,16 +88,16 @@ class Service:
             case (method, path):
                 raise Refusal(404, "invalid_request_error", None, f"Unknown request URL: {method} {path}.")
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _chat(self, wire: Wire, scope: Scope, receive: Receive, send: Send) -> None:
         self._authorise(scope)
-        chat = read_chat(await read_body(receive))
+        chat = wire.read(await read_body(receive))
         try:
             fault = self.faults.pick(header(scope, "x-lab-fault"), chat.model)
         except BadSettings as error:
             raise Refusal(400, "invalid_request_error", None, error.message) from None
-        await until_hang_up(self._book(chat, fault, send), receive)
+        await until_hang_up(self._book(wire, chat, fault, send), receive)
 
-    async def _book(self, chat: Chat, fault: Fault | None, send: Send) -> None:
+    async def _book(self, wire: Wire, chat: Chat, fault: Fault | None, send: Send) -> None:
         """Answer under an id of the lab's own, and book how it ended."""
         answer_id = f"chatcmpl-lab-{self._run}-{next(self._numbers):06x}"
         produced = self.tally.begin(answer_id)
@@ -103,7 +105,7 @@ class Service:
         try:
             self._refuse(fault)
             async with self.gate.admit():
-                await self._answer(chat, fault, answer_id, produced, send)
+                await self._answer(self._prepared(wire, chat, fault, answer_id, produced), chat, answer_id, send)
             ending = "completed"
         except Broken:
             ending = "failed"
@@ -113,22 +115,28 @@ class Service:
         finally:
             self.tally.end(answer_id, ending)
 
-    async def _answer(self, chat: Chat, fault: Fault | None, answer_id: str, produced: Produced, send: Send) -> None:
-        if fault is Fault.stall_head:
+    def _prepared(self, wire: Wire, chat: Chat, fault: Fault | None, answer_id: str, produced: Produced) -> Answer:
+        """What will be said, with what the fault does to the words and the counts themselves."""
+        generation = wire.generate(chat, self.seed)
+        if fault is Fault.filtered:
+            generation = msgspec.structs.replace(generation, finish_reason="content_filter")
+        if fault is Fault.split_letters:
+            generation = widened(generation)
+        script = wire.script(answer_id, chat, generation, wrong_usage=fault is Fault.wrong_usage)
+        return Answer(generation=generation, script=script, pace=self.pace, fault=fault, produced=produced)
+
+    async def _answer(self, answer: Answer, chat: Chat, answer_id: str, send: Send) -> None:
+        if answer.fault is Fault.stall_head:
             await asyncio.sleep(self.stall_s)
             raise Broken
-        generation = generate(chat, self.seed)
-        with_usage = chat.wants_usage and bool(chat.stream)
-        chunks = Chunks(answer_id, chat.model, generation, with_usage=with_usage)
-        answer = Answer(generation=generation, chunks=chunks, pace=self.pace, fault=fault, produced=produced)
         headers = [("x-request-id", answer_id), *self._headers()]
         try:
             if chat.stream:
-                await answer.send_stream(send, headers, with_usage=with_usage)
+                await answer.send_stream(send, headers)
             else:
                 await answer.send_whole(send, headers)
         except Broken:
-            if fault is Fault.stall_stream:
+            if answer.fault in {Fault.stall_stream, Fault.stall_open}:
                 await asyncio.sleep(self.stall_s)
             raise
 
@@ -141,7 +149,7 @@ class Service:
     def _authorise(self, scope: Scope) -> None:
         if self.key is None:
             return
-        scheme, _, given = (header(scope, "authorization") or "").partition(" ")
+        scheme, _, given = (header(scope, "authorization") or f"bearer {header(scope, 'x-api-key') or ''}").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.key.encode()):
             raise Refusal(401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
 

@@ -22,8 +22,9 @@ class LabSettings:
     key: str | None = None
     """Bearer key to require on /v1."""
     faults: str = ""
-    """Fault probabilities, NAME=P,...: rate_limit, quota, error_500, error_503, stall_head, stall_stream, cut, cut_before,
-    malformed, error_event, no_usage, no_done, body_200_error."""
+    """Fault probabilities, NAME=P,...: rate_limit, rate_limit_date, rate_limit_silent, quota, error_401, error_500, error_502,
+    error_503, error_529, refusal, filtered, stall_head, stall_open, stall_stream, drip, cut, cut_before, malformed, huge,
+    wrong_type, error_event, error_first, no_usage, wrong_usage, double_finish, split_letters, no_done, body_200_error."""
     stall_s: float = 600.0
     """Seconds a stall lasts."""
     seed: int = 0

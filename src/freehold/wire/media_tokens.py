@@ -118,7 +118,8 @@ def _parts(root: Any) -> Iterator[dict[str, Any]]:
         if isinstance(value, list):
             places.extend(value)
         elif isinstance(value, dict):
-            if value.get("type") in _KINDS:
+            kind = value.get("type")
+            if isinstance(kind, str) and kind in _KINDS:
                 yield value
             else:
                 places.extend(value.values())

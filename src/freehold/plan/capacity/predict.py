@@ -112,7 +112,7 @@ def ceiling(asked: Deployment, shape: Shape, fitted: Fitted) -> float:
         usable_memory=1.0,
         reserve=0.5,
         max_sequences=1 << 20,
-        step_tokens=1 << 20,
+        step_tokens=1 << 21,
     )
     work = fitted_to(model_work(asked.model, asked.precision), asked.gpu)
     return _best(asked, shape, (work, IDEAL, limits)).output_tok_s
@@ -138,6 +138,7 @@ def engine_limits(fitted: Fitted, engine: str) -> EngineLimits:
     facts = fitted.engines[engine]
     return EngineLimits(
         usable_memory=fitted.constants["usable_memory"].value,
+        of_rest=facts.of_rest,
         reserve=facts.reserve,
         max_sequences=facts.max_sequences,
         step_tokens=facts.step_tokens,
@@ -148,10 +149,11 @@ def engine_limits(fitted: Fitted, engine: str) -> EngineLimits:
 def _too_small(asked: Deployment, shape: Shape, at: tuple[Work, EngineLimits], widest: Layout) -> str:
     work, limits = at
     context = math.ceil(shape.input_tokens + limits.reserve * shape.output_tokens)
-    need = (work.weight_bytes + work.kv_bytes(context)) / 1e9
-    have = widest.gpus * asked.gpu.mem_gb * limits.usable_memory
+    cache = work.kv_bytes(context) / limits.usable_memory
+    need = work.weight_bytes / (1.0 if limits.of_rest else limits.usable_memory) + cache
     return (
-        f"{asked.model.model} at {work.precision} needs {need:,.0f} GB or more for its weights and one request of {context:,} "
-        f"tokens; one copy on {widest.gpus}x {asked.gpu.gpu} ({msgspec.structs.replace(widest, replicas=1).name}) has "
-        f"{have:,.0f} GB to use: {'' if widest.gpus < asked.count else 'more GPUs, '}a bigger one, or a lower precision"
+        f"{asked.model.model} at {work.precision} needs {need / 1e9:,.0f} GB or more for its weights, one request of {context:,} "
+        f"tokens and the engine; one copy on {widest.gpus}x {asked.gpu.gpu} ({msgspec.structs.replace(widest, replicas=1).name}) "
+        f"has {widest.gpus * asked.gpu.mem_gb:,.0f} GB: {'' if widest.gpus < asked.count else 'more GPUs, '}a bigger one, or a "
+        "lower precision"
     )

@@ -48,10 +48,12 @@ class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine lets run at once.
 
     `reserve` is the share of the answer whose KV cache is set aside when a sequence starts: 1 never evicts, 0.5 is the mean of
-    an engine that fills the memory and recomputes what it evicts. `usable_memory` is the share of the nominal memory.
+    an engine that fills the memory and recomputes what it evicts. `usable_memory` is the share it takes of the nominal
+    memory, or, with `of_rest`, the share for the cache of what the weights leave.
     """
 
     usable_memory: float
+    of_rest: bool
     reserve: float
     max_sequences: int
     step_tokens: int

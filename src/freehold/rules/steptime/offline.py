@@ -44,14 +44,15 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kv_room_bytes(step: StepTime, limits: EngineLimits) -> float:
-    """Memory of one copy left for the KV cache; below 0 where not even the weights fit.
+    """Memory that the engine gives the KV cache of one copy; below 0 where not even the weights fit.
 
     Attention copied to each GPU (data parallelism) is held once by each of them.
     """
     layout, work = step.layout, step.work
     routed = work.routed * work.format.routed_bytes
     copied = (work.weight_bytes - routed) * layout.data
-    return step.gpu.mem_gb * 1e9 * limits.usable_memory * layout.gpus - copied - routed
+    whole, weights = step.gpu.mem_gb * 1e9 * layout.gpus, copied + routed
+    return limits.usable_memory * (whole - weights) if limits.of_rest else limits.usable_memory * whole - weights
 
 
 def kv_sequences(step: StepTime, limits: EngineLimits, shape: Shape) -> float:

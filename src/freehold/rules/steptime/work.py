@@ -124,7 +124,7 @@ def model_work(model: ModelFacts, precision: str) -> Work:
         moe_layers=model.layers - (model.dense_layers or 0) if sparse else 0,
         kv_wide_bytes=kv * (1 - local),
         kv_window_bytes=kv * local,
-        window=float(model.window_tokens or model.max_context),
+        window=float(model.sliding_window or model.max_context),
         pair_wide_flop=pair * (1 - local),
         pair_window_flop=pair * local,
         decode_context_flop=absorbed if latent else pair,

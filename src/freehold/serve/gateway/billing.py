@@ -18,8 +18,6 @@ from freehold.serve.gateway.policy import Policy
 from freehold.wire.media_tokens import Media, Rule, media_of
 
 _MOST_NANOUSD = 2**63 - 1  # what a ledger's column holds; an engine that reports absurd usage must not cost the entry
-
-
 _TIER = re.compile(r"[a-z0-9_.-]{1,32}")  # what a name of a service looks like; anything else is not repeated
 _IMAGE_RULES: Mapping[str, Rule] = {
     "openai": "openai", "azure": "openai", "anthropic": "anthropic", "google": "google", "google_openai": "google",
@@ -66,7 +64,7 @@ def _media(passed: Passed, model: str) -> Media:
         return Media()
     try:
         return media_of(passed.request.fields, _IMAGE_RULES.get(passed.codec), model)
-    except ValueError:  # then all of it counts as text, which is too much rather than too little
+    except (ValueError, RecursionError):  # then all of it counts as text, which is too much rather than too little
         return Media()
 
 

@@ -145,6 +145,7 @@ class PrometheusSink:
         self._in_flight.set(in_flight)
         self._failures.set(observer_failures)
 
-    def render(self) -> bytes:
-        """The exposition text of what was counted and shown."""
+    def render(self, in_flight: int, observer_failures: int) -> bytes:
+        """The exposition text, with the live values of this moment."""
+        self.show_process(in_flight, observer_failures)
         return generate_latest(self.registry)
