@@ -139,7 +139,7 @@ async def test_a_look_that_fails_is_counted_and_the_next_one_comes(ledger: Path)
     await asyncio.to_thread(ledger.write_bytes, b"no ledger for a while" * 100)
 
     def series(name: str) -> float:
-        lines = (line.rsplit(" ", 1) for line in metrics.render(0, 0, {}).decode().splitlines() if line.startswith(name))
+        lines = (line.rsplit(" ", 1) for line in metrics.render(0, 0).decode().splitlines() if line.startswith(name))
         return sum(float(value) for _, value in lines)
 
     async with signals_watched(watcher, metrics, None):

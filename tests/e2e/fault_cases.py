@@ -102,19 +102,19 @@ CASES: Mapping[str, Case] = {
     ),
     # an answer that breaks off
     "cut": Case(
-        about="the connection breaks after the first tokens",
+        about="the connection breaks after the first tokens", waits=True,
         streamed=_broken("cut"), whole=_moved_on("cut", "estimated", "failed"),
     ),
     "error_event": Case(
-        about="an error event after the first tokens; an error for a body",
+        about="an error event after the first tokens; an error for a body", waits=True,
         streamed=_broken("broken"), whole=_moved_on("malformed", "estimated", "failed"),
     ),
     "malformed": Case(
-        about="JSON that is none after the first tokens",
+        about="JSON that is none after the first tokens", waits=True,
         streamed=_broken("malformed"), whole=_moved_on("malformed", "estimated", "failed"),
     ),
     "huge": Case(
-        about="an event without end after the first tokens; a body larger than its bound",
+        about="an event without end after the first tokens; a body larger than its bound", waits=True,
         streamed=_broken("malformed"), whole=_moved_on("malformed", "estimated", "failed"),
     ),
     "stall_stream": Case(
@@ -126,7 +126,7 @@ CASES: Mapping[str, Case] = {
         streamed=_broken("stalled"), whole=_moved_on("timed_out", "estimated", "failed, cools"),
     ),
     "restart": Case(
-        about="the same cut, for a caller who sent `x-freehold-restart: anew`", at=("lab:cut", "good"), restart=True,
+        about="the same cut, for a caller who sent `x-freehold-restart: anew`", at=("lab:cut", "good"), restart=True, waits=True,
         streamed=_moved_on("cut", "estimated", "failed"), whole=_moved_on("cut", "estimated", "failed"),
     ),
     # an answer that is whole all the same

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import anthropic
-import httpx
+import httpx2 as httpx
 import msgspec
 import openai
 

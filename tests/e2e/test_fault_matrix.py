@@ -25,7 +25,7 @@ from freehold.wire.dialects import SURFACES
 PROMPT = "[ref:matrix] why"
 INPUT_NANOUSD, OUTPUT_NANOUSD = 2500, 10_000
 _AT_ONCE = 6
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+_on_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 
 class Surface(msgspec.Struct, frozen=True):
@@ -120,25 +120,37 @@ async def state_of(admin: Any, target: str) -> dict[str, Any]:
     return found
 
 
-def config_of(surface: Surface, provider: Lab, flaky: Lab, places: Mapping[str, str]) -> dict[str, Any]:
+class World(msgspec.Struct, frozen=True):
+    """Where targets are. `slow` leaves time between two tokens, so that what follows the first one arrives after it; the faults
+    of `flaky` are switched while it runs; `places` are no lab's."""
+
+    provider: Lab
+    slow: Lab
+    flaky: Lab
+    places: Mapping[str, str]
+
+
+def config_of(surface: Surface, world: World) -> dict[str, Any]:
     """Targets of its own for every cell, so that no cell knows of another's failures."""
 
-    def at(place: str, fault: str) -> dict[str, Any]:
+    def at(place: str, fault: str, lab: Lab = world.provider) -> dict[str, Any]:
         kind, _, named = place.partition(":")
-        url = provider.url if kind in {"lab", "good"} else places[kind]
+        url = lab.url if kind in {"lab", "good"} else world.places[kind]
         model = f"lab-model+fault:{named or fault}" if kind == "lab" else "lab-model"
-        return rented(provider, provider=surface.provider, url=f"{url}/v1", model=model, lab=True)
+        return rented(lab, provider=surface.provider, url=f"{url}/v1", model=model) | {"lab": True}
 
     targets: dict[str, Any] = {"good": at("good", "")}
     workloads: dict[str, Any] = {}
     for fault, case in CASES.items():
         for mode in surface.modes:
             names = ["good" if place == "good" else f"{fault}-{mode}-{n}" for n, place in enumerate(case.at)]
-            targets |= {name: at(place, fault) for name, place in zip(names, case.at, strict=True) if place != "good"}
+            late = mode == "streamed" and (case.streamed.caller == "broken" or case.restart)
+            lab = world.slow if late else world.provider
+            targets |= {name: at(place, fault, lab) for name, place in zip(names, case.at, strict=True) if place != "good"}
             workloads[f"w-{fault}-{mode}"] = {"targets": names}
     health = {"failures": 2, "open_s": 0.3, "longest_open_s": 0.3, "ramp_s": 0}
     for mode in surface.modes:
-        targets[f"ill-{mode}"] = at("good", "") | {"url": f"{flaky.url}/v1", "health": health}
+        targets[f"ill-{mode}"] = at("good", "", world.flaky) | {"health": health}
         workloads[f"w-recovery-{mode}"] = {"targets": [f"ill-{mode}", "good"]}
     bounds = {
         "headers_s": 1.0, "first_token_s": 1.0, "idle_s": 1.0, "slow_s": 1.2, "slow_events": 5, "whole_s": 1.5,
@@ -148,28 +160,31 @@ def config_of(surface: Surface, provider: Lab, flaky: Lab, places: Mapping[str, 
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def lines(house: House, provider: Lab, flaky: Lab, places: Mapping[str, str]) -> AsyncIterator["Lines"]:
-    yield Lines(house, provider, flaky, places)
+async def lines(
+    house: House, provider: Lab, slow_provider: Lab, flaky: Lab, places: Mapping[str, str]
+) -> AsyncIterator["Lines"]:  # fmt: skip
+    yield Lines(house, World(provider, slow_provider, flaky, places))
 
 
 class Lines:
     """The surfaces that were asked for, each observed once."""
 
-    def __init__(self, house: House, provider: Lab, flaky: Lab, places: Mapping[str, str]) -> None:
-        self._made_of = (provider, flaky, places)
+    def __init__(self, house: House, world: World) -> None:
         self._house = house
+        self._world = world
         self._lines: dict[str, Line] = {}
 
     async def of(self, name: str) -> Line:
         """With every cell observed."""
         if name not in self._lines:
             surface = SURFACES_TRIED[name]
-            line = Line(surface, self._house.gateway(f"matrix-{name}", config_of(surface, *self._made_of)))
+            line = Line(surface, self._house.gateway(f"matrix-{name}", config_of(surface, self._world)))
             await line.observe()
             self._lines[name] = line
         return self._lines[name]
 
 
+@_on_one_loop
 @pytest.mark.parametrize(("surface", "fault", "mode"), CELLS)
 async def test_cell(lines: Lines, surface: str, fault: str, mode: Mode) -> None:
     line = await lines.of(surface)
@@ -179,3 +194,120 @@ async def test_cell(lines: Lines, surface: str, fault: str, mode: Mode) -> None:
     judge_entry(line.surface, cell.entry, expected)
     assert health_of(cell.state) == expected.health
     assert cell.state["breaker"] == "closed", "one failure opens no breaker"
+
+
+def text_of(surface: Surface, fault: str) -> str:
+    """The right answer: the lab says the same to the same question, whichever lab it is."""
+    if surface.dialect == "openai_embeddings":
+        return str([round(number, 6) for number in vector(PROMPT)])
+    if fault == "split_letters":
+        chat = Chat(model="any", messages=[Message(content=PROMPT)], max_tokens=MAX_TOKENS)
+        return "".join(widened(generate(chat, 0)).choices[0])
+    return TEXT
+
+
+def judge_caller(surface: Surface, seen: Seen, expected: Expected, case: Case, text: str, mode: Mode) -> None:
+    """What the SDK showed: the right text to its end; or the beginning of it and an error; or an error alone."""
+    endings = sum(seen.raw.count(ending) for ending in ENDINGS.get(surface.dialect, ()))
+    if expected.caller == "whole":
+        assert (seen.status, seen.error, seen.text) == (200, None, text)
+        assert seen.finish == FINISHES[surface.dialect][expected.finish]
+        assert mode == "whole" or endings == 1, "a whole stream ends as its dialect ends one, once"
+        assert (b"freehold.restart" in seen.raw) == (case.restart and mode == "streamed")
+        return
+    assert endings == 0, "no error may look like an end"
+    if expected.caller == "broken":
+        assert seen.error is not None, "never a quiet end"
+        assert text.startswith(seen.text)
+        assert seen.text
+        assert (seen.finish, seen.code) == ("", expected.code)
+    elif expected.code == "refused":
+        assert seen.status == expected.caller
+        assert "content policy" in seen.error["message"], "in the target's own words"
+    else:
+        assert (seen.status, seen.code, seen.text) == (expected.caller, expected.code, "")
+    if expected.code != "refused":
+        kind = {"broken": "api_error", 429: "rate_limit_error"}.get(expected.caller, "api_error")
+        assert seen.error["type"] == (kind if surface.dialect == "anthropic_messages" else "upstream_error")
+
+
+def judge_entry(surface: Surface, entry: dict[str, Any], expected: Expected) -> None:
+    """Attempts, and the cost of each: by the target's own count, by our estimate of what passed, or nothing."""
+    attempts = entry["attempts"]
+    assert [attempt["outcome"] for attempt in attempts] == [outcome for outcome, _ in expected.attempts]
+    for attempt, (outcome, money) in zip(attempts, expected.attempts, strict=True):
+        assert money_of(attempt) == money
+        assert outcome == "finished" or attempt["detail"]
+        tokens_in = (attempt["uncached_input"] or 0) + (attempt["cache_read"] or 0) + (attempt["cache_write"] or 0)
+        tokens_out = (attempt["answer_output"] or 0) + (attempt["reasoning"] or 0)
+        assert attempt["cost_nanousd"] == tokens_in * INPUT_NANOUSD + tokens_out * OUTPUT_NANOUSD
+        if money == "counted":
+            said = 0 if surface.dialect == "openai_embeddings" else MAX_TOKENS
+            assert (tokens_in, tokens_out) == (len(PROMPT.split()), said)
+        if money == "estimated":
+            assert tokens_in >= 1
+            assert (tokens_out > 0) == (attempt["first_token_s"] is not None and surface.dialect != "openai_embeddings")
+    assert entry["cost_nanousd"] == sum(attempt["cost_nanousd"] for attempt in attempts)
+    ended = {"whole": ("finished", 200), "broken": ("cut", 502)}
+    refused = "refused" if expected.code == "refused" else "failed"
+    assert (entry["outcome"], entry["status"]) == ended.get(str(expected.caller), (refused, expected.caller))
+
+
+def money_of(attempt: dict[str, Any]) -> Money:
+    """Who counted, if anyone did."""
+    if attempt["usage_source"] is None:
+        return "nothing"
+    return "estimated" if attempt["usage_source"] == "estimated" else "counted"
+
+
+def health_of(state: dict[str, Any]) -> Health:
+    """In the words of the matrix."""
+    if state["asked_s"] > 0:
+        assert state["failures"] == 0, "to be busy is no failure"
+        return "asked for rest"
+    if state["failures"] == 0:
+        assert state["cooling_s"] == 0
+        return "well"
+    assert state["failures"] == 1
+    return "failed, cools" if state["cooling_s"] > 0 else "failed"
+
+
+@_on_one_loop
+@pytest.mark.parametrize(
+    ("surface", "mode"), [(name, mode) for name, it in SURFACES_TRIED.items() for mode in it.modes]
+)  # fmt: skip
+async def test_a_target_that_fails_is_left_alone_and_taken_back(lines: Lines, flaky: Lab, surface: str, mode: Mode) -> None:
+    line = await lines.of(surface)
+    target, workload = f"ill-{mode}", f"w-recovery-{mode}"
+
+    async with Callers(line.gateway.url) as callers, caller(line.gateway.admin_url, ADMIN_KEY) as admin, caller(flaky.url) as lab:
+
+        async def served_by() -> list[str]:
+            seen = await callers.ask(line.surface.dialect, workload, PROMPT, stream=mode == "streamed", headers={})
+            assert (seen.error, seen.text) == (None, text_of(line.surface, "recovery"))
+            return [attempt["target"] for attempt in line.gateway.entries()[-1]["attempts"]]
+
+        async with lab.post("/lab/faults", json={Fault.error_500: 1}):
+            assert [await served_by() for _ in range(2)] == [[target, "good"]] * 2
+        assert (await state_of(admin, target))["breaker"] != "closed"
+        async with lab.post("/lab/faults", json={}):
+            tried = await served_by()
+        assert tried in (["good"], [target]), "left alone; on a slow machine it is half-open by now"
+        states = []
+        async with asyncio.timeout(10):
+            while (await served_by()) != [target]:
+                states.append((await state_of(admin, target))["breaker"])
+        assert (await state_of(admin, target))["breaker"] == "closed"
+        assert set(states) <= {"open", "half_open"}
+        assert fetch(line.gateway.url, "/livez")[0] == 200
+
+
+def test_every_fault_of_the_lab_is_in_the_matrix() -> None:
+    tried = {place.partition(":")[2] or name for name, case in CASES.items() for place in case.at if place.startswith("lab")}
+    assert {str(fault) for fault in Fault} <= tried
+    assert len(CASES) >= 24
+
+
+def test_every_dialect_that_answers_is_in_the_matrix() -> None:
+    counts_only = {"anthropic_count_tokens"}
+    assert {surface.dialect for surface in SURFACES_TRIED.values()} == set(SURFACES) - counts_only

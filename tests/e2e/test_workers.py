@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from postgres_cluster import Cluster
 
 from e2e.client import Answer, ask, caller, chat
 from e2e.house import ADMIN_KEY, Gateway, House, Lab, fetch, rented, until
@@ -198,6 +199,24 @@ async def test_all_are_told_to_stop_and_finish_what_they_began(pair: Gateway, sl
     assert await asyncio.to_thread(pair.wait_for_end) == 0
     assert {entry["outcome"] for entry in pair.entries()} == {"finished"}
     assert fetch(pair.url, "/livez")[0] == 0
+
+
+async def test_over_postgresql_a_budget_holds_too(house: House, provider: Lab, cluster: Cluster) -> None:
+    url = cluster.fresh()
+    (house.folder / "workers-url").write_text(url, encoding="utf-8")
+    config = {
+        "store": f"postgresql+file:{house.folder / 'workers-url'}",
+        "targets": {"api": rented(provider, price=PRICE, max_output_tokens=TOKENS)},
+        "workloads": {"w": {"targets": ["api"]}},
+        "budgets": [{"name": "ten", "scope": "workload", "match": "w", "period": "month", "usd": 10 * TOKENS / 1e6}],
+    }
+    gateway = await asyncio.to_thread(manned, house, "over-postgresql", config, 2)
+    answers = await crowd(gateway, 40, max_tokens=TOKENS)
+    done = [answer for answer in answers if answer.done]
+    assert len(done) + sum(answer.status == 429 for answer in answers) == 40
+    rows = await asyncio.to_thread(cluster.rows, "SELECT id, cost_nanousd FROM entries WHERE outcome = 'finished'", url)
+    assert {row["id"] for row in rows} == {answer.id for answer in done}
+    assert 0 < sum(row["cost_nanousd"] for row in rows) <= 10 * TOKENS * 1000
 
 
 def test_workers_end_with_a_parent_that_is_killed(pair: Gateway) -> None:

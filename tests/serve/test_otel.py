@@ -187,3 +187,12 @@ def test_what_a_collector_refuses_is_counted_and_the_next_is_sent(receiver: Rece
     telling(entry())
     until(lambda: count["spans", "sent"] == 3)
     telling.close()
+
+
+def test_an_entry_that_cannot_be_said_costs_only_itself(receiver: Receiver) -> None:
+    count: Counter[tuple[str, str]] = Counter()
+    telling = sink(receiver, count)
+    telling(entry(trace=Trace("no hex digits", "nor here")))
+    telling(entry())
+    telling.close()
+    assert (count["spans", "lost"], count["spans", "sent"]) == (3, 3)

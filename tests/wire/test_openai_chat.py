@@ -223,6 +223,7 @@ def test_reasoning_left_out_of_completion_tokens_is_found_in_the_total() -> None
         (429, {"type": "insufficient_quota", "code": "credit_balance_exhausted"}, True, "rejected"),
         (503, {"code": "server_is_overloaded"}, True, "overloaded"),
         (500, {}, True, "broken"),
+        (501, {"code": "not_supported_error"}, True, "rejected"),
         (401, {}, True, "rejected"),
         (403, {"code": "content_policy_violation"}, False, "rejected"),
         (307, {}, True, "broken"),

@@ -6,6 +6,7 @@ is gone, and the worker drains as on SIGTERM.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -41,8 +42,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
 async def work(orders: Orders) -> None:
     """Serve until told to stop. Raises BadSettings."""
-    loop = asyncio.get_running_loop()
-    loop.add_reader(_STDIN, _end_with_parent)
+    asyncio.get_running_loop().add_reader(_STDIN, _end_with_parent)
+    parent = os.getppid()
     crew = Crew(Path(orders.folder), orders.worker)
     admin = None if orders.admin_socket is None else socket.socket(fileno=orders.admin_socket)
     post = server.Post(
@@ -50,6 +51,8 @@ async def work(orders: Orders) -> None:
         crew=crew, late=orders.reborn,
     )  # fmt: skip
     await server.serve(ConfigFile(Path(orders.path), orders.text), post)
+    if os.getppid() != parent:  # it was killed, and could not clear away what it made
+        shutil.rmtree(orders.folder, ignore_errors=True)
 
 
 def _end_with_parent() -> None:

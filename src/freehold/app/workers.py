@@ -6,6 +6,7 @@ while its place stays unlucky; connections that nobody has taken wait at the one
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -59,11 +60,12 @@ class _Place:
         self.began = 0.0
         self.unlucky = self.restarts = 0
         self.state: crew.WorkerState | None = None
+        self.asking = asyncio.Lock()  # one at a time, or an older answer could come last, and a counter would fall
 
     def send(self, number: signal.Signals) -> None:
         if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
+                os.kill(self.process.pid, number)  # the library's own way may take its exit code from who waits for it
 
 
 async def run_workers(file: ConfigFile, admin_sha256: str, count: int, on_ready: Callable[[], None], *, as_json: bool) -> int:
@@ -145,10 +147,10 @@ class Workers:
                 self._stop()
                 return
             lived_s = time.monotonic() - place.began
-            place.unlucky = 0 if lived_s > _WELL_S else min(place.unlucky + 1, len(_WAITS_S) - 1)
+            place.unlucky = 0 if lived_s > _WELL_S else place.unlucky + 1
             place.restarts += 1
             self._metrics.count_restart()
-            wait_s = _WAITS_S[place.unlucky]
+            wait_s = _WAITS_S[max(0, min(place.unlucky, len(_WAITS_S)) - 1)]
             _log.error("a worker ended; another takes its place", place=place.number, code=code, after_s=wait_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
@@ -218,14 +220,15 @@ class Workers:
         return crew.Live(in_flight, targets, seen, self._pool.render())
 
     async def _look(self, place: _Place) -> None:
-        if not place.ready:
-            return
-        asked_of = place.process
-        with contextlib.suppress(OSError, TimeoutError, msgspec.DecodeError):  # it may be ending just now
-            state = await crew.asked(self._shared.folder / str(place.number), crew.HowAreYou(), crew.WorkerState)
-            if place.ready and place.process is asked_of:
-                place.state = state
-                self._pool.take(place.number, state.families)
+        async with place.asking:
+            if not place.ready:
+                return
+            asked_of = place.process
+            with contextlib.suppress(OSError, TimeoutError, msgspec.DecodeError):  # it may be ending just now
+                state = await crew.asked(self._shared.folder / str(place.number), crew.HowAreYou(), crew.WorkerState)
+                if place.ready and place.process is asked_of:
+                    place.state = state
+                    self._pool.take(place.number, state.families)
 
     async def _look_on(self) -> None:
         while True:

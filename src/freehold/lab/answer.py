@@ -17,6 +17,7 @@ _NO_JSON = b'data: {"id":"chatcmpl-lab","choices":[{"index":0,"del\n\n'
 _PAGE = b"<!doctype html><title>lab fault</title><p>The service is being looked after."
 _HUGE_BYTES = 5 * 1024 * 1024
 _DRIP_S = 0.5
+_DRIPPING = Pace(ttft_ms=1, tokens_per_s=1 / _DRIP_S, event_ms=0)
 _SPLIT_S = 0.005  # long enough that the two pieces do not arrive as one
 _STREAM_HEAD = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache")]
 _PAGE_HEAD = [("content-type", "text/html; charset=utf-8")]
@@ -69,12 +70,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         self._count(0)
         start = asyncio.get_running_loop().time()
         sent = events = 0
-        for due_s, out in self.pace.steps(self.generation.longest):
+        pace = _DRIPPING if self.fault is Fault.drip else self.pace
+        for due_s, out in pace.steps(self.generation.longest):
             await sleep_until(start + due_s)
             if not events:
                 await self._open(send, headers, with_usage=with_usage)
-            elif self.fault is Fault.drip:
-                await asyncio.sleep(_DRIP_S)
             await self._send_in_pieces(send, _pieces(self.script.content(sent, out), self.fault), last=False)
             self._count(out)
             sent, events = out, events + 1

@@ -34,6 +34,7 @@ class _Pairs(list[tuple[str, Any]]):
     """An object with all its keys, duplicates too."""
 
 
+_pairwise = json.JSONDecoder(object_pairs_hook=_Pairs)
 _NOT_CONTENT = frozenset({"model", "provider"})  # the model is replaced on the way out and the routing hints never leave
 _DEFINITIONS = frozenset({"tools", "functions", "response_format", "json_schema", "guided_json", "audio", "text"})
 _STRUCTURE = frozenset(
@@ -71,7 +72,7 @@ def texts(fields: Fields) -> Iterator[Piece | Unscannable]:
             if name not in _STRUCTURE and name not in {"messages", "tools"}:
                 yield Piece(name, name, is_key=True)
             try:
-                value = json.loads(bytes(view), object_pairs_hook=_Pairs)
+                value = _pairwise.decode(bytes(view).decode("utf-8", "surrogatepass"))
             except RecursionError:
                 raise ValueError(f"{name} nests too deeply to be read") from None
             yield from _walk(name, value)

@@ -28,7 +28,7 @@ class Part(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one dialect's bodies: `fields` at the top that lead nowhere, `chains` to kept data, `tools` that the
     provider runs, `elsewhere` naming another place; a message's fields, content beside the messages, its parts, local tools.
-    `items`: the field whose list holds parts itself, where the dialect has no messages."""
+    `items`: the field whose list holds parts itself, where the dialect has no messages. `groups`: tools that only hold others."""
 
     fields: frozenset[str]
     chains: frozenset[str]
@@ -37,6 +37,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     message: frozenset[str]
     contents: frozenset[str] = frozenset()
     items: str | None = None
+    groups: frozenset[str] = frozenset()
     parts: Mapping[str, Part]
     local_tools: re.Pattern[str]
 
@@ -116,6 +117,7 @@ RESPONSES = Table(
         "apply_patch_call_output": Part(frozenset("type id call_id status output caller".split())),
         "web_search_call": Part(frozenset("type id status action".split())),
     },
+    groups=frozenset({"namespace"}),
     local_tools=re.compile("function|custom|local_shell|apply_patch"),
 )
 TABLES: Mapping[Dialect, Table] = {
@@ -155,10 +157,19 @@ def judge(fields: Fields, parts: set[str], table: Table = CHAT) -> frozenset[str
         _judge_field(name, fields[name], table, kinds)
     if "tools" in fields:
         tools = _tools.decode(fields["tools"])
-        theirs = any(not table.local_tools.fullmatch(_kind(tool)) for tool in tools or ())
+        theirs = any(not _is_local(tool, table) for tool in tools or ())
         kinds.update({"server_tools"} if theirs else ())
         fields["tools"] = _raw(tools)
     return frozenset(kinds)
+
+
+def _is_local(tool: Fields, table: Table) -> bool:
+    """Whether the caller runs it: of a group, all that is in it, which is rebuilt from what was judged. None holds another."""
+    if _kind(tool) not in table.groups:
+        return table.local_tools.fullmatch(_kind(tool)) is not None
+    inner = _tools.decode(tool.get("tools", b"null"))
+    tool["tools"] = _raw(inner)
+    return bool(inner) and all(table.local_tools.fullmatch(_kind(one)) for one in inner)
 
 
 def media_hosts(fields: Fields, table: Table = CHAT) -> frozenset[str]:

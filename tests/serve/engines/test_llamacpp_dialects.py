@@ -11,8 +11,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from freehold.core.conversation import Untranslatable
 from freehold.core.data import DataClass
 from freehold.core.ports import HttpCall, Surface
 from freehold.core.request import Request
@@ -24,7 +26,7 @@ from freehold.wire.openai_chat import ChatSurface
 from freehold.wire.openai_completions import CompletionsSurface
 from freehold.wire.openai_embeddings import EmbeddingsSurface
 from freehold.wire.openai_responses import ResponsesSurface
-from freehold.wire.sse import EventSplitter
+from freehold.wire.sse import EventSplitter, data_of
 
 pytest.importorskip("xllamacpp", reason="needs freehold[llamacpp]")
 
@@ -76,7 +78,7 @@ def response(**more: object) -> Request:
     return ResponsesSurface().read(json.dumps(body | more).encode(), {})
 
 
-@pytest.mark.parametrize("ask", [chat, messages, completion, response])
+@pytest.mark.parametrize("ask", [chat, messages, completion])
 def test_whole_and_streamed_answers_count_the_same(ask: Callable[..., Request], target: Target) -> None:
     request, streamed = ask(temperature=0), ask(temperature=0, stream=True)
     native = CODEC.natives[request.dialect]
@@ -91,6 +93,21 @@ def test_whole_and_streamed_answers_count_the_same(ask: Callable[..., Request], 
     assert (status, deltas[-1].done, any(delta.content for delta in deltas)) == (200, True, True)
     assert (usages[-1].input_tokens, usages[-1].output_tokens) == (reply.usage.input_tokens, reply.usage.output_tokens)
     assert usages[-1].source == "engine"
+
+
+def test_a_streamed_response_that_no_sdk_could_read_is_asked_for_in_chat(target: Target) -> None:
+    """What it streams there by itself has no place for its parts, which is why it is not taken."""
+    native = CODEC.natives["openai_responses"]
+    assert native.takes(response())
+    assert not native.takes(response(stream=True))
+    with pytest.raises(Untranslatable, match="stream"):
+        native.encode(response(stream=True), target)
+    whole = native.encode(response(), target)
+    status, events = send(msgspec.structs.replace(whole, body=json.dumps(json.loads(whole.body) | {"stream": True}).encode()))
+    said = [json.loads(data) for event in EventSplitter().feed(events) if (data := data_of(event)) and data != b"[DONE]"]
+    assert status == 200
+    assert any(one["type"] == "response.output_text.delta" for one in said)
+    assert not any("output_index" in one for one in said)
 
 
 def test_tokens_are_counted_by_it(target: Target) -> None:

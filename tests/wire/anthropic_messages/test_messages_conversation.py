@@ -111,6 +111,24 @@ def test_a_whole_request_is_parsed() -> None:
     assert list(asked.others) == ["container"]
 
 
+KEPT = {"type": "clear_thinking_20251015", "keep": "all"}
+
+
+@pytest.mark.parametrize(
+    ("context", "changes"),
+    [
+        ({"edits": [KEPT]}, False), ({"edits": [KEPT, KEPT | {"keep": {"type": "thinking_turns", "value": 1}}]}, True),
+        ({"edits": [{"type": "clear_thinking_20251015"}]}, True), ({"edits": [{"type": "clear_tool_uses_20250919"}]}, True),
+        ({"edits": [KEPT | {"novel": 1}]}, True), ({"novel": 1}, True), ([KEPT], True),
+    ],
+)  # fmt: skip
+def test_only_edits_of_the_context_that_change_nothing_are_left_out(context: Any, changes: bool) -> None:
+    asked = parsed(context_management=context)
+    assert (list(asked.others), set(asked.hints)) == (
+        (["context_management"], set()) if changes else ([], {"context_management"})
+    )
+
+
 @pytest.mark.parametrize(
     ("thinking", "reasoning"),
     [

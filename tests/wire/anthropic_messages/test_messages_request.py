@@ -120,6 +120,7 @@ def test_egress_in_fields(fields: dict[str, Any], kinds: set[str]) -> None:
     ("flags", "kinds"),
     [
         ("claude-code-20250219, interleaved-thinking-2025-05-14,context-1m-2025-08-07", set()),
+        ("mid-conversation-system-2026-04-07,effort-2025-11-24", set()),
         ("files-api-2025-04-14", {"files"}),
         ("code-execution-2025-08-25,pdfs-2024-09-25", {"server_tools"}),
         ("MCP-client-2025-11-20", {"server_tools"}),

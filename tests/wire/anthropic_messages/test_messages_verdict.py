@@ -51,6 +51,7 @@ def error(kind: str, code: str | None = None, message: str = "the prompt itself"
         (529, error("overloaded_error"), {}, (True, "overloaded", 1.0, None)),
         (500, error("overloaded_error"), {}, (True, "overloaded", 1.0, None)),
         (500, error("api_error"), {}, (True, "broken", 0.0, None)),
+        (501, error("api_error"), {}, (True, "rejected", 0.0, None)),
         (504, error("timeout_error"), {"retry-after": "900"}, (True, "broken", 300.0, 900.0)),
         (401, error("authentication_error"), {}, (True, "rejected", 10.0, None)),
         (403, error("permission_error"), {}, (True, "rejected", 0.0, None)),
@@ -86,9 +87,23 @@ def test_error_bodies(status: int, kind: str) -> None:
     assert event.endswith(b"}\n\n")
 
 
-def test_a_refusal_of_another_dialect_is_said_anew() -> None:
-    refused = UpstreamRefused("400 context_length_exceeded", status=400, body=b'{"error":{"message":"secret"}}')
-    assert b"secret" not in MessagesSurface().error(refused, "r")
+def test_a_refusal_in_this_dialect_is_passed_on_as_it_came() -> None:
+    body = error("invalid_request_error", message="max_tokens: 99 > 9")
+    assert MessagesSurface().error(UpstreamRefused("400 invalid_request_error", status=400, body=body), "r") == body
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error":{"code":400,"message":"too long","type":"exceed_context_size_error"}}', "too long"),
+        (b'{"error":{"code":400}}', "400 some_error"), (b'{"error":"no"}', "400 some_error"), (b"<html>", "400 some_error"),
+        (b"", "400 some_error"),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_an_engine_that_says_it_otherwise_is_said_anew(body: bytes, message: str) -> None:
+    refused = UpstreamRefused("400 some_error", status=400, body=body)
+    shape = {"type": "invalid_request_error", "message": message, "details": {"error_code": "upstream_refused"}}
+    assert json.loads(MessagesSurface().error(refused, "r")) == {"type": "error", "error": shape, "request_id": "r"}
 
 
 def test_it_fits_the_seams() -> None:

@@ -110,7 +110,7 @@ def test_each_target_gets_the_reasoning_that_it_can_read() -> None:
 
 
 def test_an_engine_that_does_not_follow_formats() -> None:
-    plain = Responses("engine", formats=False)
+    plain = Responses("engine", lacks={"formats"})
     form = {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}}
     assert plain.takes(asked())
     assert NATIVE.takes(asked(text=form))

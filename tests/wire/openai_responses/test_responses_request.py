@@ -49,6 +49,10 @@ def test_a_request() -> None:
         ({"prompt": {"id": "p", "variables": {"a": {"type": "input_file", "file_id": "file_1"}}}}, {"chain", "files"}),
         ({"prompt_cache_options": {"comparison_response_id": "resp_1"}}, {"chain"}),
         ({"tools": [FUNCTION, {"type": "custom", "name": "patch"}, {"type": "local_shell"}]}, set()),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [FUNCTION, {"type": "custom", "name": "c"}]}]}, set()),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": []}]}, {"server_tools"}),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [FUNCTION, {"type": "mcp"}]}]}, {"server_tools"}),
+        ({"tools": [{"type": "namespace", "tools": [{"type": "namespace", "tools": [FUNCTION]}]}]}, {"server_tools"}),
         *[({"tools": [FUNCTION, {"type": kind}]}, {"server_tools"}) for kind in (
             "web_search", "web_search_preview", "file_search", "code_interpreter", "mcp", "computer_use_preview", "computer",
             "image_generation", "shell", "tool_search", "namespace", "programmatic_tool_calling", "novel",

@@ -22,7 +22,8 @@ class LlamaCpp:
     """OpenAI's dialects and Anthropic's as llama.cpp speaks them, all asked of its server in xllamacpp 2026.10.11549.
 
     It answers to any model name, and with `n` above 1 its usage counts the output of one choice only. Embeddings it refuses with
-    501 unless it was started for them, as ours is not. In Messages and in Responses it takes a schema and does not follow it.
+    501 unless it was started for them, as ours is not. In Messages and in Responses it takes a schema and does not follow it, and
+    the events of a streamed response do not say which part of it they belong to.
     """
 
     metrics_path = "metrics"
@@ -34,7 +35,7 @@ class LlamaCpp:
             quirks=msgspec.structs.replace(ENGINE, counts_one_choice=True),
             headers=_CLOSE,
             others={
-                "openai_responses": Responses("engine", _CLOSE, ENGINE, formats=False),
+                "openai_responses": Responses("engine", _CLOSE, ENGINE, lacks={"formats", "streams"}),
                 "anthropic_messages": Adapted(Messages("engine", schemas=False), headers=_CLOSE),
                 "anthropic_count_tokens": CountTokens(),
             },

@@ -1,10 +1,11 @@
 """An answer that has begun: its whole reply, or the events that led to the first content token and those still to come."""
 
-import asyncio
+from contextlib import suppress
 
 from freehold.core.entry import Attempt
 from freehold.core.ports import Reply, UpstreamFailure, UpstreamReply
 from freehold.rules.breaker import Ending
+from freehold.serve.deadline import within
 from freehold.serve.gateway.board import Board, Visit
 from freehold.serve.gateway.exchange import Events, Exchange
 
@@ -82,10 +83,10 @@ class Answer:
         """Read what is left of a reply that ended well, so that its connection can serve again; then close."""
         if self._closed:
             return
-        try:
-            async with asyncio.timeout(_DRAIN_S):
-                while await self._upstream.chunk():
-                    pass
-        except (TimeoutError, UpstreamFailure):
-            pass  # then the connection is not reused, and nothing else depends on it
+        with suppress(TimeoutError, UpstreamFailure):  # then the connection is not reused, and nothing else depends on it
+            await within(_DRAIN_S, self._drain())
         self.close()
+
+    async def _drain(self) -> None:
+        while await self._upstream.chunk():
+            pass

@@ -40,10 +40,10 @@ class Passed(msgspec.Struct, frozen=True):
 def bill(attempt: Attempt, passed: Passed) -> None:
     """Fill in usage and cost, at the price of the service that the reply names.
 
-    A target that began to answer, or whose caller left while it worked, bills even where no usage came: that is counted here,
-    four bytes a token and at least one token per content event, images by their size, and marked estimated.
+    A target that began to answer, or that was given up on or left by the caller while it worked, bills even where no usage came:
+    that is counted here, four bytes a token and at least one token per content event, images by their size, and marked estimated.
     """
-    if attempt.usage is None and (attempt.status == 200 or attempt.outcome == "cancelled"):
+    if attempt.usage is None and (attempt.status == 200 or attempt.outcome in {"cancelled", "timed_out"}):
         media = _media(passed, attempt.model)
         text = max(0, passed.input_bytes - media.characters)
         output = max(passed.content_events, estimate_tokens(passed.text_bytes))

@@ -27,6 +27,7 @@ from freehold.core.errors import (
 )
 from freehold.core.ports import Sink, Surface
 from freehold.core.traceparent import Trace
+from freehold.serve.deadline import within
 from freehold.serve.gateway.answering import Answering
 from freehold.serve.gateway.attempt import Attempts
 from freehold.serve.gateway.classify import classify
@@ -146,15 +147,18 @@ async def _release(closing: Closing | None, sink: Sink, record: Record) -> None:
         sink.abort()
         return
     try:
-        async with asyncio.timeout(_RELEASE_S):
-            if closing.status is not None:
-                length = ("content-length", str(len(closing.data)))
-                await sink.head(closing.status, [*closing.headers, length, *reply_headers(record)])
-                await sink.end(closing.data)
-            else:
-                await sink.end(cost_comment(record) + closing.data)
+        await within(_RELEASE_S, _send(closing, sink, record))
     except TimeoutError:
         sink.abort()
+
+
+async def _send(closing: Closing, sink: Sink, record: Record) -> None:
+    if closing.status is None:
+        await sink.end(cost_comment(record) + closing.data)
+    else:
+        length = ("content-length", str(len(closing.data)))
+        await sink.head(closing.status, [*closing.headers, length, *reply_headers(record)])
+        await sink.end(closing.data)
 
 
 def _observe(record: Record, gateway: Gateway) -> None:

@@ -99,13 +99,13 @@ class OtlpSink:
         flushed, running = time.monotonic(), True
         while running:
             batch, running = self._next_batch()
+            self._send(batch)
             try:
-                self._send(batch)
                 if not running or time.monotonic() - flushed >= self._every_s:
                     flushed = time.monotonic()
                     self._provider.force_flush(int(_SEND_S * 1000))
-            except Exception as error:  # the thread's boundary: one entry that cannot be said must not end the telling
-                _log.warning("telemetry failed", kind=type(error).__name__)
+            except Exception as error:  # the thread's boundary: metrics that cannot be told must not end the spans
+                _log.warning("metrics could not be sent", kind=type(error).__name__)
         self._provider.shutdown(int(_SEND_S * 1000))
 
     def _next_batch(self) -> tuple[list[_Observed], bool]:
@@ -126,8 +126,11 @@ class OtlpSink:
     def _send(self, batch: list[_Observed]) -> None:
         spans: list[ReadableSpan] = []
         for entry, targets in batch:
-            self._meters.count(entry, targets)
-            spans += spans_of(entry, targets, self._names, self._resource)
+            try:
+                self._meters.count(entry, targets)
+                spans += spans_of(entry, targets, self._names, self._resource)
+            except Exception as error:  # the thread's boundary: one entry that cannot be said must not end the telling
+                self._lose(1 + len(entry.attempts), f"an entry cannot be said ({type(error).__name__})")
         if not spans:
             return
         if self._spans.export(spans) is SpanExportResult.SUCCESS:

@@ -1,4 +1,4 @@
-"""The first inbound transport: a bare ASGI application for uvicorn. Reads a bounded body, hands it on, sends what comes back."""
+"""The inbound side: which request goes where, with a bounded body. `StrictHttp` hands it turns; any ASGI server may serve it too."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from freehold.core.errors import BadRequest, CallerGone, FreeholdError, NotFound, TooLarge, TooSlow
-from freehold.core.ports import Surface
+from freehold.core.ports import Sink, Surface
+from freehold.serve.deadline import within
+from freehold.serve.transport.turn import Asked, Parts
 from freehold.wire import errors
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -21,12 +23,19 @@ _BODY_READ_S = 60.0
 
 
 class AsgiSink:
-    """The Sink port over ASGI's send; uvicorn applies back-pressure inside it."""
+    """The Sink port over ASGI's send, where the server applies back-pressure, and the Parts of a body over its receive."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self.started = False
         self._receive = receive
         self._send = send
+
+    async def part(self) -> tuple[bytes, bool]:
+        """The next bytes of the body, and whether more come. Raises CallerGone."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone("the caller left before its request was read")
+        return message.get("body", b""), message.get("more_body", False)
 
     @asynccontextmanager
     async def cancelled_by_hang_up(self) -> AsyncIterator[None]:
@@ -57,11 +66,11 @@ class AsgiSink:
         await self._send({"type": "http.response.body", "body": data})
 
     def abort(self) -> None:
-        """Nothing to send: uvicorn closes a connection whose application returns before the end."""
+        """Nothing to send: a server closes a connection whose application returns before the end."""
 
 
 Body: TypeAlias = Callable[[], Awaitable[bytes]]
-Serve: TypeAlias = Callable[[Surface, Headers, Body, AsgiSink], Awaitable[None]]
+Serve: TypeAlias = Callable[[Surface, Headers, Body, Sink], Awaitable[None]]
 Page: TypeAlias = Callable[[str, Headers], "PageReply | Awaitable[PageReply]"]
 
 
@@ -84,17 +93,19 @@ class DataPlane:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """ASGI's entry point."""
-        if scope["type"] != "http":
-            return
-        sink = AsgiSink(receive, send)
-        method, path = scope["method"], scope["path"]
-        surface = self._surfaces.get(path)
+        if scope["type"] == "http":
+            sink = AsgiSink(receive, send)
+            await self.answer(Asked(scope["method"], scope["path"], scope["headers"]), sink, sink)
+
+    async def answer(self, asked: Asked, body: Parts, sink: Sink) -> None:
+        """One request, whoever read it."""
+        path, surface = asked.path, self._surfaces.get(asked.path)
         try:
-            headers = _read_headers(scope["headers"])
-            if method == "POST" and surface is not None:
-                await self._serve(surface, headers, lambda: _read_body(receive, headers, self._body_limit), sink)
+            headers = _read_headers(asked.headers)
+            if asked.method == "POST" and surface is not None:
+                await self._serve(surface, headers, lambda: _read_body(body, headers, self._body_limit), sink)
                 return
-            page = self._page(method, path)(path, headers)
+            page = self._page(asked.method, path)(path, headers)
             reply = await page if isawaitable(page) else page
         except FreeholdError as error:
             await _refuse(error, surface, sink)
@@ -122,31 +133,29 @@ def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     return headers
 
 
-async def _read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+async def _read_body(body: Parts, headers: Headers, limit: int) -> bytes:
     """The whole body. Raises TooLarge, TooSlow, or CallerGone when the caller left meanwhile."""
     if int(headers.get("content-length", "0") or 0) > limit:
         raise TooLarge(f"the body exceeds {limit} bytes")
-    chunks: list[bytes] = []
-    size = 0
-    deadline = asyncio.get_running_loop().time() + _BODY_READ_S
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise TooSlow(f"the body did not arrive within {_BODY_READ_S:g} s") from None
-        if message["type"] == "http.disconnect":
-            raise CallerGone("the caller left before its request was read")
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(f"the body exceeds {limit} bytes")
+    try:
+        return await within(_BODY_READ_S, _joined(body, limit))
+    except TimeoutError:
+        raise TooSlow(f"the body did not arrive within {_BODY_READ_S:g} s") from None
+
+
+async def _joined(body: Parts, limit: int) -> bytes:
+    chunk, more = await body.part()
+    chunks, size = [chunk], len(chunk)
+    while more and size <= limit:
+        chunk, more = await body.part()
         chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        size += len(chunk)
+    if size > limit:
+        raise TooLarge(f"the body exceeds {limit} bytes")
+    return b"".join(chunks)
 
 
-async def _refuse(error: FreeholdError, surface: Surface | None, sink: AsgiSink) -> None:
+async def _refuse(error: FreeholdError, surface: Surface | None, sink: Sink) -> None:
     body = errors.openai_body(error) if surface is None else surface.error(error, "")
     await sink.head(error.status, [*errors.headers(error), ("content-length", str(len(body)))])
     await sink.end(body)

@@ -5,10 +5,13 @@ A request smuggled past a proxy in front would be billed to, and judged as, some
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from freehold.serve.transport.turn import Application, Asked, Turn
 
 _MOST_HEADERS = 100
 _MOST_HEADER_BYTES = 64 * 1024
@@ -27,7 +30,10 @@ class Ambiguous(Exception):
 
 
 class StrictHttp(HttpToolsProtocol):
-    """One connection. It has `_HEADERS_S` seconds for each request's headers, from its first byte (or from connecting) on."""
+    """One connection. It has `_HEADERS_S` seconds for each request's headers, from its first byte (or from connecting) on.
+
+    An `Application` is handed its requests as turns, any other through ASGI.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -35,6 +41,7 @@ class StrictHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._takes_turns = isinstance(self.app, Application)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         super().connection_made(transport)
@@ -43,6 +50,8 @@ class StrictHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
         super().connection_lost(exc)
+        if isinstance(self.cycle, Turn):
+            self.cycle.hang_up()
 
     def data_received(self, data: bytes) -> None:
         """Bytes as they come. A refusal ends the connection."""
@@ -59,13 +68,16 @@ class StrictHttp(HttpToolsProtocol):
             self._refuse(self._problem or Ambiguous("this is not HTTP/1.1 as RFC 9112 has it"))
         except Ambiguous as problem:
             self._refuse(problem)
+        if self._in_head and self._deadline is None and self._problem is None:  # most heads come whole and need no clock
+            self._deadline = self.loop.call_later(_HEADERS_S, self._too_slow)
 
     def on_message_begin(self) -> None:
         """A request starts."""
-        super().on_message_begin()
+        if self._takes_turns:
+            self.url, self.headers, self.expect_100_continue = b"", [], False
+        else:
+            super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(_HEADERS_S, self._too_slow)
 
     def on_url(self, url: bytes) -> None:
         """Its target."""
@@ -91,7 +103,24 @@ class StrictHttp(HttpToolsProtocol):
             self._stop(Ambiguous(why))
         if self.url.startswith(b"//") or not self.url.startswith(b"/"):
             self._stop(Ambiguous("the request's target is not a path"))
-        super().on_headers_complete()
+        if self._takes_turns:
+            self._begin()
+        else:
+            super().on_headers_complete()
+
+    def _begin(self) -> None:
+        """Start the request's turn, or let it wait for those before it."""
+        parser, before = self.parser, self.cycle
+        path = parse_url(self.url).path.decode("ascii")
+        keeps = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        asked = Asked(parser.get_method().decode("ascii"), unquote(path), self.headers, keeps, self.expect_100_continue)
+        turn: Any = Turn(asked, self)  # to uvicorn's protocol, a cycle of its own
+        self.cycle = turn
+        if before is None or before.response_complete:
+            self._start_asgi_task(turn, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((turn, self.app))
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size

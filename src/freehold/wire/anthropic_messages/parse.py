@@ -54,6 +54,15 @@ class _Metadata(msgspec.Struct):
     user_id: str | None = None
 
 
+class _Edit(msgspec.Struct, forbid_unknown_fields=True):
+    type: str
+    keep: Any = None
+
+
+class _Context(msgspec.Struct, forbid_unknown_fields=True):
+    edits: list[_Edit] = []
+
+
 _NULL = msgspec.Raw(b"null")
 _ABSENT = (b"null", b"[]", b"{}")
 # Read here field by field; all others go to `others` as they came.
@@ -79,6 +88,7 @@ def parse(request: Request) -> Conversation:
         raise BadRequest(f"service_tier is {tier!r}; use auto or standard_only", param="service_tier")
     metadata = _field(fields, "metadata", _Metadata | None)
     tools = _tools(fields.get("tools", _NULL))
+    hints = _hints(request, turns, tools)
     return Conversation(
         turns=turns,
         tools=tools,
@@ -93,8 +103,8 @@ def parse(request: Request) -> Conversation:
         reasoning=_reasoning(_field(fields, "thinking", _Thinking | None), output.effort),
         service_tier=None if tier is None else _TIERS[tier],
         user=metadata.user_id if metadata is not None else None,
-        others={name: raw for name, raw in fields.items() if name not in _READ and bytes(raw) not in _ABSENT},
-        hints=_hints(request, turns, tools),
+        others={name: raw for name, raw in fields.items() if name not in _READ | hints and bytes(raw) not in _ABSENT},
+        hints=hints,
     )
 
 
@@ -161,7 +171,18 @@ def _hints(request: Request, turns: tuple[Turn, ...], tools: tuple[Tool, ...]) -
     marked = any(getattr(part, "cache", None) is not None for turn in turns for part in turn.parts)
     if marked or any(tool.cache is not None for tool in tools):
         hints.add("cache_control")
+    if _edits_nothing(request.fields.get("context_management", _NULL)):
+        hints.add("context_management")
     return frozenset(hints)
+
+
+def _edits_nothing(raw: msgspec.Raw) -> bool:
+    """Whether all that is asked for is to keep all thinking: coding clients say so with every request."""
+    try:
+        context = msgspec.json.decode(raw, type=_Context)
+    except msgspec.DecodeError:
+        return False
+    return bool(context.edits) and all(edit.type == "clear_thinking_20251015" and edit.keep == "all" for edit in context.edits)
 
 
 def _field(fields: dict[str, msgspec.Raw], name: str, kind: Any) -> Any:

@@ -19,9 +19,9 @@ _HEADERS = ("anthropic-version", "anthropic-beta")
 _HARMLESS_BETAS = frozenset(
     "claude-code computer-use context-1m context-management dev-full-thinking extended-cache-ttl fast-mode"
     " fine-grained-tool-streaming interleaved-thinking max-tokens-3-5-sonnet mid-conversation-output-config"
-    " mid-conversation-system-clear-at mid-conversation-tool-changes model-context-window-exceeded oauth output-128k output-300k"
-    " pdfs prompt-caching structured-outputs task-budgets thinking-binding-controls thinking-display-updates"
-    " thinking-token-count token-counting token-efficient-tools compact effort tool-examples".split()
+    " mid-conversation-system mid-conversation-system-clear-at mid-conversation-tool-changes model-context-window-exceeded oauth"
+    " output-128k output-300k pdfs prompt-caching structured-outputs task-budgets thinking-binding-controls"
+    " thinking-display-updates thinking-token-count token-counting token-efficient-tools compact effort tool-examples".split()
 )
 _BETA_KINDS = {
     "files-api": "files", "skills": "server_tools", "code-execution": "server_tools", "mcp-client": "server_tools",

@@ -43,6 +43,8 @@ def verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
         return Verdict(True, "rejected", detail, cool_s=_LONGEST_COOL_S)
     if status in {429, 503, 529} or "overloaded_error" in names:
         return Verdict(True, "overloaded", detail, cool_s=cool, retry_after_s=wait)
+    if status == 501:  # it has no such feature, and is well: callers must not be able to cool it down for others
+        return Verdict(True, "rejected", detail)
     if status >= 500 or status in {408, 409, 425} or 300 <= status < 400:
         return Verdict(True, "broken", detail, cool_s=0.0 if wait is None else cool, retry_after_s=wait)
     if status == 401:

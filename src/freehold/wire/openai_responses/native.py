@@ -4,7 +4,8 @@ The model's name changes, our own `provider` hints stay here, reasoning that the
 is told to keep nothing where the caller did not say that it should.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +21,8 @@ from freehold.wire.openai_chat.quirks import OTHERS, Quirks
 from freehold.wire.openai_responses.signatures import DIALECT, is_ours, unmarked
 from freehold.wire.openai_responses.usage import read_usage
 from freehold.wire.sse import data_of
+
+Lack: TypeAlias = Literal["formats", "streams"]
 
 
 class _Response(msgspec.Struct):
@@ -63,27 +66,28 @@ class Responses:
     """The Native port. `usage_source`: whose count its usage is.
 
     `signed`: it reads sealed reasoning of its own making, as OpenAI does; an engine reads plain reasoning only, and rejects what
-    is sealed. `formats`: False for an engine that takes `text.format` and does not follow it, as llama.cpp does in this dialect.
+    is sealed. `lacks`: what an engine takes and does not do as the dialect says, as llama.cpp takes both: `formats`, it does not
+    follow `text.format`; `streams`, its events do not say which part of the answer they belong to, and the vendor's SDK fails.
     """
 
     def __init__(
         self, usage_source: UsageSource = "provider", headers: Mapping[str, str] | None = None, quirks: Quirks = OTHERS, *,
-        signed: bool = False, formats: bool = True,
+        signed: bool = False, lacks: Set[Lack] = frozenset(),
     ) -> None:  # fmt: skip
         self._source: UsageSource = usage_source
         self._headers = dict(headers or {})
         self._quirks = quirks
         self._signed = signed
-        self._formats = formats
+        self._lacks = lacks
 
     def takes(self, request: Request) -> bool:
         """Whether the target honours the request as it came; else it is to be said to it in another dialect, or not at all."""
-        return self._formats or not request.needs & _FORMATS
+        return self._lacked(request) is None
 
     def encode(self, request: Request, target: Target) -> HttpCall:
         """The same request with the target's model name. Raises Untranslatable for what it does not take so."""
-        if not self.takes(request):
-            raise Untranslatable("text.format", "this engine takes it in this dialect and does not follow it")
+        if (field := self._lacked(request)) is not None:
+            raise Untranslatable(field, "this engine takes it in this dialect and does not do it as the dialect says")
         fields = {name: raw for name, raw in request.fields.items() if name != "provider"}
         fields["model"] = msgspec.Raw(msgspec.json.encode(model_of(target)))
         # Without a word OpenAI keeps an answer for 30 days or more. Egress was judged without that word, so it is said here, to
@@ -128,6 +132,12 @@ class Responses:
         elif kind == "output_item.added" and read.item is not None and read.item.type == "function_call":
             size = len(memoryview(read.item.name))
         return Delta(content=size > 0, text_bytes=size)
+
+    def _lacked(self, request: Request) -> str | None:
+        """The field that asks for what it lacks."""
+        if "formats" in self._lacks and request.needs & _FORMATS:
+            return "text.format"
+        return "stream" if "streams" in self._lacks and request.stream else None
 
     def _readable(self, raw: msgspec.Raw) -> msgspec.Raw:
         """The input without reasoning that the target would reject or could make nothing of; it may be left out."""

@@ -1,0 +1,153 @@
+"""Two lab providers that keep books: of every request they were sent, what went wrong with it and what they made for it.
+
+The books are the lab's own tally, request by request, and a count of what left on the wire, for the estimate that a gateway
+has to make where no usage came. Nothing here knows the gateway's code.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from freehold.lab.asgi import HungUp, Message, Receive, Scope, Send, header, read_body
+from freehold.lab.faults import Fault
+from freehold.lab.provider import ProviderSettings, build_provider
+from freehold.lab.service import Service
+from freehold.lab.tally import Ending, Produced, Tally
+
+ACCOUNTS = 12
+_HARMLESS_SHARE = 1e-12  # what rounding may cost
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """One request as the provider had it. `plain` and `quoted` are bytes of the text that left, without and with JSON's quotes,
+    `events` how many events it left in; a broken whole answer has none."""
+
+    serial: int
+    account: str
+    fault: str | None = None
+    ending: Ending | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    events: int = 0
+    plain: int = 0
+    quoted: int = 0
+
+
+class Books(Tally):
+    """A tally with a line for every request, of those that are running too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.works: list[Work] = []
+        self.current: ContextVar[Work] = ContextVar("work")
+
+    def open(self, serial: int, account: str) -> Work:
+        """The line of the request that this task serves."""
+        work = Work(serial=serial, account=account)
+        self.current.set(work)
+        self.works.append(work)
+        return work
+
+    def count_fault(self, fault: str) -> None:
+        """And whose it was."""
+        super().count_fault(fault)
+        self.current.get().fault = fault
+
+    def end(self, answer_id: str, ending: Ending) -> None:
+        """And what it came to."""
+        made: Produced = self.running[answer_id]
+        super().end(answer_id, ending)
+        work = self.current.get()
+        work.ending, work.prompt_tokens, work.completion_tokens = ending, made.prompt_tokens, made.completion_tokens
+
+
+class _Said(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Choice(msgspec.Struct):
+    delta: _Said | None = None
+    message: _Said | None = None
+
+
+class _Body(msgspec.Struct):
+    choices: list[_Choice] = []
+
+
+class _Asked(msgspec.Struct):
+    model: str
+
+
+_bodies = msgspec.json.Decoder(_Body)
+
+
+class Provider:
+    """The ASGI application of one provider. The serial of a request is its trace's, the account is the model's name."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self.books = Books()
+        self._service: Service = replace(build_provider(settings), tally=self.books)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry, HTTP only."""
+        if scope["method"] != "POST":
+            await self._service(scope, receive, send)
+            return
+        try:
+            body = await read_body(receive)
+        except HungUp:
+            return
+        trace = (header(scope, "traceparent") or "00-0-").split("-")[1]
+        work = self.books.open(int(trace, 16), msgspec.json.decode(body, type=_Asked).model)
+        unread = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return unread.pop() if unread else await receive()
+
+        async def counted(message: Message) -> None:
+            _count(work, message.get("body", b""))  # before it leaves: nobody can have heard what is not in the books
+            await send(message)
+
+        await self._service(scope, again, counted)
+
+
+def settings_of(number: int, share: float) -> ProviderSettings:
+    """The number-th provider: this share of its requests meets a fault, all kinds alike."""
+    each = share / len(Fault) - _HARMLESS_SHARE
+    faults = ",".join(f"{fault}={each:.12f}" for fault in Fault)
+    return ProviderSettings(
+        ttft_ms=40, tokens_per_s=250, event_ms=15, faults=faults, stall_s=30, seed=7 + number, key=None
+    )  # fmt: skip
+
+
+def targets_of(number: int, url: str) -> dict[str, Mapping[str, Any]]:
+    """Its accounts, each a target: a fault makes one of them rest and not the whole provider."""
+    price = {"input": 2.5, "output": 10, "valid_from": "2026-11-01", "source": "soak"}
+    return {
+        f"p{number}-{account:02}": {
+            "provider": "lab", "url": url, "model": f"p{number}-{account:02}", "clearance": "confidential", "regions": ["eu"],
+            "max_output_tokens": 20_000, "price": price,
+        }
+        for account in range(ACCOUNTS)
+    }  # fmt: skip
+
+
+def _count(work: Work, data: bytes) -> None:
+    """What this write said. One that is broken on purpose says nothing."""
+    streamed = data.startswith(b"data: ")
+    for part in data.split(b"\n\n") if streamed else [data]:
+        if not (said := part.removeprefix(b"data: ")).startswith(b'{"'):
+            continue
+        try:
+            choices = _bodies.decode(said).choices
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        for choice in choices:
+            raw = bytes((choice.delta or choice.message or _Said()).content)
+            if raw not in (b"null", b'""'):
+                work.events += streamed
+                work.quoted += len(raw)
+                work.plain += len(msgspec.json.decode(raw, type=str).encode())

@@ -1,0 +1,157 @@
+"""What a soak came to: every bar, what was measured against it, and what did not hold."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.table import Table
+
+from benchmarks.soak.reconcile import Books
+from benchmarks.soak.slope import Slope, slope
+from benchmarks.soak.watched import Sample
+from freehold.app.cli.output import out
+
+_WARM_SHARE, _WARM_S = 0.25, 30.0
+RSS_BAR_BYTES, BLOCKS_BAR = 64.0, 0.05
+_NEVER = ("freehold_observer_failures", "freehold_limit_failures", "freehold_signal_failures_total")
+
+
+class Rest(NamedTuple):
+    """The gateway once its callers have gone, and how it ended. `negative`: series that were ever seen below zero; `accidents`:
+    errors in its log."""
+
+    sample: Sample
+    metrics: Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+    summary: Any
+    budgets: Any
+    negative: Sequence[str]
+    exit_code: int
+    accidents: Sequence[str]
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """Growth for each request after the warm-up, and between what it lies at 95 %; `bar`: the most that its low end may be."""
+
+    per_request: float
+    low: float
+    high: float
+    bar: float
+    first: float
+    last: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may be no growth at all."""
+        return self.low <= self.bar
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures and the violations."""
+
+    seconds: float
+    requests_per_s: float
+    rss: Growth | None
+    blocks: Growth | None
+    most: Mapping[str, int]
+    fresh: Sample
+    rest: Sample
+    books: Books
+    violations: Sequence[str]
+    where: str
+
+
+def judge(books: Books, samples: Sequence[Sample], fresh: Sample, rest: Rest, where: str) -> Verdict:
+    """All bars."""
+    seconds = samples[-1].at - samples[0].at if samples else 0.0
+    rate = books.requests / seconds if seconds else 0.0
+    growths = {
+        name: _growth(samples, read, rate, bar)
+        for name, read, bar in (
+            ("rss", lambda sample: float(sample.rss_bytes), RSS_BAR_BYTES),
+            ("blocks", lambda sample: float(sample.blocks), BLOCKS_BAR),
+        )
+    }
+    wrong = books.lines()
+    wrong += [f"{name} was below zero" for name in rest.negative]
+    wrong += [f"{name} grows with every request, by {growth.low:.2f} or more" for name, growth in growths.items()
+              if growth is not None and not growth.holds]  # fmt: skip
+    wrong += [f"{name}: too few seconds to see a slope in; run longer" for name, growth in growths.items() if growth is None]
+    wrong += _left_over(fresh, rest) + _told_otherwise(books, rest)
+    wrong += [f"the gateway ended with {rest.exit_code}"] if rest.exit_code else []
+    wrong += [f"in its log: {line[:300]}" for line in rest.accidents[:5]]
+    names = ("rss_bytes", "descriptors", "sockets", "tasks")
+    most = {name: max((getattr(sample, name) for sample in samples), default=0) for name in names}
+    return Verdict(
+        seconds=seconds, requests_per_s=rate, rss=growths["rss"], blocks=growths["blocks"], most=most, fresh=fresh,
+        rest=rest.sample, books=books, violations=wrong, where=where,
+    )  # fmt: skip
+
+
+def _growth(samples: Sequence[Sample], read: Callable[[Sample], float], rate: float, bar: float) -> Growth | None:
+    if not samples:
+        return None
+    warm = samples[0].at + max(_WARM_S, _WARM_SHARE * (samples[-1].at - samples[0].at))
+    kept = [sample for sample in samples if sample.at >= warm]
+    try:
+        found: Slope = slope([sample.at for sample in kept], [read(sample) for sample in kept])
+    except ValueError:
+        return None
+    return Growth(found.per_s / rate, found.low / rate, found.high / rate, bar, read(kept[0]), read(kept[-1]))
+
+
+def _left_over(fresh: Sample, rest: Rest) -> list[str]:
+    """What is still there though nobody calls any more."""
+    wrong = [
+        f"{name} at rest: {getattr(rest.sample, name)}, and {getattr(fresh, name)} before the first request"
+        for name in ("descriptors", "sockets", "tasks")
+        if getattr(rest.sample, name) > getattr(fresh, name)
+    ]
+    wrong += [f"{target['name']} has {target['in_flight']} in flight at rest" for target in rest.summary["targets"]
+              if target["in_flight"]]  # fmt: skip
+    in_flight = rest.metrics[("freehold_inflight", ())]
+    return wrong + ([f"{in_flight:g} requests in flight at rest"] if in_flight else [])
+
+
+def _told_otherwise(books: Books, rest: Rest) -> list[str]:
+    """Metrics, budgets and the summary against the ledger."""
+    totals = {
+        "freehold_requests_total": books.entries, "freehold_attempts_total": books.attempts,
+        "freehold_cost_nanodollars_total": books.cost_nanousd, "freehold_tokens_total": books.input_tokens + books.output_tokens,
+        **dict.fromkeys(_NEVER, 0),
+    }  # fmt: skip
+    wrong: list[str] = []
+    for name, meant in totals.items():
+        told = sum(value for (series, _), value in rest.metrics.items() if series == name)
+        if told != meant:
+            wrong.append(f"{name} is {told:,.0f}, not {meant:,}")
+    wrong += [f"budget {one['budget']} says {one['spent_nanousd']:,} spent, not {books.cost_nanousd:,}" for one in rest.budgets
+              if one["spent_nanousd"] != books.cost_nanousd]  # fmt: skip
+    wrong += [] if rest.budgets else ["no budget has spent anything"]
+    wrong += [f"{count} constraint violations"] if (count := rest.summary["violations"]) else []
+    return wrong
+
+
+def show(verdict: Verdict) -> None:
+    """For a person."""
+    books, table = verdict.books, Table("", "measured", "bar", title="Soak", title_justify="left")
+    for name, growth in (("RSS, bytes", verdict.rss), ("live blocks", verdict.blocks)):
+        if growth is not None:
+            shown = f"{growth.per_request:+.3f} a request ({growth.low:+.3f} to {growth.high:+.3f})"
+            table.add_row(name, shown, f"low end at most {growth.bar:g}")
+    table.add_row("RSS", f"{verdict.fresh.rss_bytes / 2**20:.1f} MiB fresh, {verdict.most['rss_bytes'] / 2**20:.1f} at most", "")
+    for name in ("descriptors", "sockets", "tasks"):
+        at_rest = f"{getattr(verdict.rest, name)} at rest"
+        table.add_row(name, f"{verdict.most[name]} at most, {at_rest}", f"{getattr(verdict.fresh, name)} at rest")
+    table.add_row("requests", f"{books.requests:,} in {verdict.seconds:.0f} s ({verdict.requests_per_s:.0f}/s)", "")
+    table.add_row("entries", f"{books.entries:,}: {dict(books.outcomes)}", "one for each that was answered")
+    table.add_row("attempts", f"{books.attempts:,}; {books.counted:,} counted by the provider", "its own count")
+    estimates = f"{books.exact_estimates:,} by the rule exactly, {books.bounded_estimates:,} between what came and what was sent"
+    table.add_row("estimated", estimates, "the documented rule")
+    table.add_row("faults", f"{sum(books.faults.values()):,}: {dict(books.faults)}", "")
+    table.add_row("cost", f"{books.cost_nanousd:,} nano-dollars", "tokens times price; metrics, budgets")
+    out.print(table)
+    out.print(verdict.where, highlight=False)
+    for line in verdict.violations:
+        out.print(f"VIOLATION {line}", style="red", soft_wrap=True, markup=False)
+    if not verdict.violations:
+        out.print("No violation.")

@@ -1,0 +1,68 @@
+"""The gateway's own process, as `freehold serve` runs it, with one task more: every second it writes down how big it is.
+
+Run: python -m benchmarks.soak.watched CONFIG SAMPLES. Only from inside can its tasks and its live blocks of memory be counted.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from freehold.app import config_file, server
+from freehold.app.logs import configure_logs
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One second. `blocks`: live allocations of the interpreter, which grow with a leak long before the pages do."""
+
+    at: float
+    rss_bytes: int
+    blocks: int
+    descriptors: int
+    sockets: int
+    tasks: int
+
+
+async def watch(samples: Path) -> None:
+    """Until cancelled."""
+    with samples.open("ab", buffering=0) as sink:
+        while True:
+            sink.write(msgspec.json.encode(_sample()) + b"\n")
+            await asyncio.sleep(1)
+
+
+def _sample() -> Sample:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    open_now = [_target(name) for name in os.listdir("/proc/self/fd")]
+    return Sample(
+        time.time(), int(pages) * _PAGE, sys.getallocatedblocks(), len(open_now) - 1,
+        sum(target.startswith("socket:") for target in open_now), len(asyncio.all_tasks()),
+    )  # fmt: skip
+
+
+def _target(name: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{name}")
+    except OSError:  # the one that listed them is gone
+        return ""
+
+
+async def serve(config: Path, samples: Path) -> None:
+    """Serve as told there until SIGTERM, and write samples."""
+    file = config_file.load(config)
+    watching = asyncio.create_task(watch(samples))
+    try:
+        await server.run(file, file.settings.admin.key_sha256 or "", lambda: None)
+    finally:
+        watching.cancel()
+
+
+if __name__ == "__main__":
+    configure_logs(as_json=True)
+    uvloop.run(serve(Path(sys.argv[1]), Path(sys.argv[2])))
