@@ -14,6 +14,7 @@ from certificates import Authority
 from e2e.client import caller
 from e2e.fault_cases import CASES, MODES, Case, Expected, Health, Mode, Money
 from e2e.fault_places import resetting, untrusted
+from e2e.fault_table import PAGE, written
 from e2e.house import ADMIN_KEY, Gateway, House, Lab, fetch, free_port, rented, until
 from e2e.sdk_callers import ENDINGS, FINISHES, MAX_TOKENS, Callers, Seen
 from freehold.lab.chat import Chat, Message
@@ -311,3 +312,8 @@ def test_every_fault_of_the_lab_is_in_the_matrix() -> None:
 def test_every_dialect_that_answers_is_in_the_matrix() -> None:
     counts_only = {"anthropic_count_tokens"}
     assert {surface.dialect for surface in SURFACES_TRIED.values()} == set(SURFACES) - counts_only
+
+
+def test_the_table_in_the_docs_is_the_matrix() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert written(page) == page, "run python -m tests.e2e.fault_table"

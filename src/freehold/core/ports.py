@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -290,4 +290,22 @@ class Ledger(Protocol):
 
     def healthy(self) -> bool:
         """Whether the last commit worked; admission fails closed when not."""
+        ...
+
+
+Purpose: TypeAlias = Literal["shadow", "judge"]
+
+
+class NotAsked(msgspec.Struct, frozen=True):
+    """A request of our own that was not answered; `reason` in one sentence, without content."""
+
+    reason: str
+
+
+class Dispatcher(Protocol):
+    """Asks one target on our own behalf, in the name of one workload's exchange: never in front of a caller's request, never in
+    its budget, and bound by everything that binds the exchange itself."""
+
+    async def ask(self, request: Request, target: str, purpose: Purpose) -> Whole | NotAsked:
+        """The whole answer; NotAsked where a constraint or a cap forbids it, or nothing whole came. Does not raise for either."""
         ...

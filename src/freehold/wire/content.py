@@ -111,6 +111,10 @@ def _walk(name: str, root: Any) -> Iterator[Piece | Unscannable]:
             if not (key in {"role", "type"} and len(value) <= _LONGEST_WORD):
                 yield from _of_text(place, value, inside)
         elif isinstance(value, _Pairs):
+            match value:
+                case [("role", str(role)), ("content", str(text))] if len(role) <= _LONGEST_WORD:  # most messages are no more
+                    yield from _of_text(f"{place}.content", text, inside)
+                    continue
             kind = inside or (_media_of(value) if media else "")
             if kind and not inside:
                 yield Unscannable(place, kind)

@@ -211,9 +211,10 @@ class _Read:
 
 
 def _require_events(upstream: UpstreamReply) -> None:
-    kind = upstream.headers.get("content-type", "none")
-    if not kind.lower().startswith("text/event-stream"):
-        raise UpstreamFailure("malformed", f"a stream was asked for, {kind[:60]} came")
+    kind = upstream.headers.get("content-type", "none").lower()
+    if not kind.startswith("text/event-stream"):
+        what = "JSON" if kind.startswith("application/json") else "something else"  # in words of ours: the target's are not kept
+        raise UpstreamFailure("malformed", f"a stream was asked for, {what} came")
 
 
 class _Message(msgspec.Struct):

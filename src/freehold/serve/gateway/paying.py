@@ -16,7 +16,7 @@ async def paid(decision: Decision, request: Request, gateway: Gateway, record: R
     if not budgets:
         return decision
     tried = decision.candidates[: record.policy.bounds.attempts]
-    day = record.day()
+    day = record.day
     offers = [(candidate.target, record.policy.price(candidate.target, day)) for candidate in tried]
     try:
         await gateway.admission.pay(record.admitted, budgets, request, offers, record.received_at)

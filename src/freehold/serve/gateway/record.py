@@ -1,7 +1,7 @@
 """The entry while it is being written: opened with the request, filled in by each step, ended once."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -24,7 +24,8 @@ from freehold.serve.gateway.policy import Policy
 class Record:
     """One request's entry in the making. It has an entry once a known caller's request was read: only those are kept.
 
-    `policy` is the one the request began under, whatever is swapped in meanwhile.
+    `policy` is the one the request began under, whatever is swapped in meanwhile. `day`: whose prices hold, that of its receipt
+    in UTC.
     """
 
     def __init__(self, clock: Clock, policy: Policy, trace: Trace | None = None) -> None:
@@ -34,6 +35,7 @@ class Record:
         self._started = clock.monotonic()
         self.received_at = clock.now()
         self.id = request_id(self.received_at)
+        self.day = datetime.fromtimestamp(self.received_at, UTC).date()
         self.ended = False
         self.admitted = Pass()
         self.shield: Shield | None = None
@@ -80,7 +82,7 @@ class Record:
     def begin_attempt(self, candidate: Candidate) -> Attempt:
         """A new attempt, at whose target the request now is, with the price that holds there today."""
         target, entry = candidate.target, self.entry
-        price = self.policy.price(target, self.day())
+        price = self.policy.price(target, self.day)
         attempt = Attempt(
             target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s(),
             price=price, weights=target.weights,
@@ -137,16 +139,12 @@ class Record:
         entry.outcome, entry.status, entry.error_code, entry.total_s = outcome, status, error_code, self.elapsed_s()
         entry.cost_nanousd = sum(attempt.cost_nanousd for attempt in entry.attempts)
         entry.usage = entry.attempts[-1].usage if entry.attempts else None
-        compare(entry, self.policy, self.day())
+        compare(entry, self.policy, self.day)
 
     def tokens(self) -> int:
         """What all its attempts took together."""
         usages = [attempt.usage for attempt in self._entry.attempts if attempt.usage] if self._entry is not None else []
         return sum(usage.input_tokens + usage.output_tokens for usage in usages)
-
-    def day(self) -> date:
-        """Whose prices hold: the day it was received, in UTC."""
-        return datetime.fromtimestamp(self.received_at, UTC).date()
 
     def overhead_s(self) -> float:
         """Time spent here rather than at targets, up to the first token."""

@@ -8,6 +8,7 @@ import msgspec
 from freehold.core.entry import Attempt, Entry
 from freehold.core.price import PriceCard
 from freehold.core.usage import Usage
+from freehold.wire.plain_usage import plain_usage
 
 PRICE_COLUMNS = tuple("id provider model valid_from source card".split())
 ENTRY_COLUMNS = tuple(
@@ -41,7 +42,7 @@ def attempt_row(entry_id: str, n: int, a: Attempt) -> tuple[object, ...]:
     """The n-th attempt of an entry, from 0."""
     return (
         entry_id, n, a.target, a.model, a.kind, a.reason, a.started_s, a.first_token_s, a.ended_s, a.outcome, a.status,
-        a.detail, *_buckets(a.usage), a.raw_usage, a.cost_nanousd, None if a.price is None else price_id(a.price),
+        a.detail, *_buckets(a.usage), _kept(a.raw_usage), a.cost_nanousd, None if a.price is None else price_id(a.price),
         a.prompt, a.weights, *_kinds(a.usage), a.service_tier,
     )  # fmt: skip
 
@@ -55,6 +56,10 @@ def price_id(card: PriceCard) -> str:
 def price_row(ident: str, card: PriceCard) -> tuple[str, ...]:
     """A card under its id."""
     return ident, card.provider, card.model, card.valid_from, card.source, msgspec.json.encode(card).decode()
+
+
+def _kept(raw_usage: str | None) -> str | None:
+    return None if raw_usage is None else plain_usage(raw_usage)
 
 
 def _buckets(usage: Usage | None) -> tuple[int | str | None, ...]:

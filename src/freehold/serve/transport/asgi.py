@@ -1,4 +1,4 @@
-"""The inbound side: which request goes where, with a bounded body. `StrictHttp` hands it turns; any ASGI server may serve it too."""
+"""The inbound side: which request goes where, with a bounded body. `StrictHttp` hands it turns; any ASGI server may serve it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence

@@ -1,6 +1,6 @@
 """One request on a connection of uvicorn's, and the way back to its caller, without ASGI's messages between.
 
-It stands in the place of uvicorn's request-response cycle: `StrictHttp` fills it as bytes arrive, and an `Application` answers it.
+It stands in the place of uvicorn's request-response cycle: `StrictHttp` fills it as bytes arrive, an `Application` answers it.
 """
 
 import asyncio

@@ -1,0 +1,42 @@
+"""The compiled core: the functions of the rooms below, handed to numba, an optional extra, when a simulation first runs.
+
+They are written as plain functions so that nothing is imported or compiled before, and types are checked.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from freehold.core.errors import BadSettings
+from freehold.plan.capacity.simulator import batch, finishes, law, loop, memory, prefixes, routing, timeline
+
+
+class Core(NamedTuple):
+    """What a simulation calls; signatures are those of the functions they were compiled from."""
+
+    feed: Callable[..., None]
+    drain: Callable[..., None]
+    route: Callable[..., int]
+
+
+@lru_cache(maxsize=1)
+def compiled() -> Core:
+    """The core as machine code, kept on disk between runs. Raises BadSettings without numba."""
+    try:
+        from numba import njit  # noqa: PLC0415  an optional extra
+    except ModuleNotFoundError:
+        raise BadSettings("simulating needs the extra: pip install 'freehold[simulate]'") from None
+    made: dict[str, Any] = {}
+    functions = [f for room in _ROOMS for f in vars(room).values() if isinstance(f, FunctionType) and f.__module__ == room.__name__]
+    # Names in the cache carry a digest of all the code: numba itself notices only changes in the file of the outermost function.
+    digest = hashlib.sha256(b"".join(_code(f) for f in functions)).hexdigest()[:16]
+    for function in _callees_first(functions):
+        copy = FunctionType(function.__code__, {**function.__globals__, **made}, function.__name__)
+        copy.__module__, copy.__qualname__ = function.__module__, f"{function.__name__}_{digest}"
+        made[function.__name__] = njit(cache=True)(copy)
+    return Core(made["feed"], made["drain"], made["route"])
+
+
+_ROOMS = (law, prefixes, finishes, memory, timeline, routing, batch, loop)
