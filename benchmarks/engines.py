@@ -23,6 +23,7 @@ from rich.table import Table
 
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.serve import engines
+from freehold.serve.access.keys import digest
 
 RELEASES = ("torch==2.13.0", "transformers[serving]==5.23.0", "gguf==0.19.0")
 FOLDER = Path(".venv-transformers")
@@ -118,9 +119,11 @@ def probed(folder: Path, model: Path) -> Any:
     price = {"input": 1, "output": 1, "valid_from": "2026-11-21", "source": "a price is demanded; nothing is billed"}
     second = {"provider": "openai_compatible", "url": f"http://127.0.0.1:{PORTS['transformers']}/v1", "model": str(model)}
     first = {"engine": "llamacpp", "url": f"http://127.0.0.1:{PORTS['llama.cpp']}", "model": "tiny-tickets"}
+    targets = {"transformers": second | common | {"price": price}, "llama.cpp": first | common}
     config = {
-        "version": 1, "store": "sqlite:///probe.db", "targets": {"transformers": second | common | {"price": price}, "llama.cpp": first | common},
-        "workloads": {"tickets": {"targets": ["llama.cpp", "transformers"]}},
+        "version": 1, "store": "sqlite:///probe.db", "admin": {"key_sha256": digest("admin")},
+        "keys": [{"name": "probe", "sha256": digest("probe")}], "targets": targets,
+        "workloads": {"tickets": {"targets": list(targets)}},
     }  # fmt: skip
     path = folder / "freehold.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")

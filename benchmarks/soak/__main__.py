@@ -23,13 +23,14 @@ from benchmarks.soak.callers import Callers
 from benchmarks.soak.house import KEY, Watched
 from benchmarks.soak.providers import Provider, Work, settings_of, targets_of
 from benchmarks.soak.reconcile import reconcile
-from benchmarks.soak.verdict import Rest, Verdict, judge, show
+from benchmarks.soak.verdict import QUIET_S, Rest, Seen, Verdict, judge, quietest, show
 from freehold import __version__
 from freehold.app.cli.output import emit_json, notes
 from freehold.lab.asgi import Receive, Scope, Send, read_body, respond
 from freehold.lab.server import serving
 
 FAULT_SHARE, CALLERS, SEED = 0.05, 24, 20261121
+_FIRST_S, _REST_S = 10.0, 15.0  # pools, caches and databases are open once all of it was used
 _SETTLE_S, _LOOK_S = 60.0, 5.0
 
 
@@ -60,22 +61,24 @@ async def soak(folder: Path, given: argparse.Namespace) -> Verdict:
     async with contextlib.AsyncExitStack() as stack:
         urls = [await stack.enter_async_context(serving(provider)) for provider in providers]
         collector = await stack.enter_async_context(serving(_collect))
-        targets = {name: target for pair in zip(*(targets_of(*one).items() for one in enumerate(urls)), strict=True)
-                   for name, target in pair}  # fmt: skip
+        (folder / "provider.key").write_text("not looked at", encoding="utf-8")
+        offered = [targets_of(number, url, folder / "provider.key") for number, url in enumerate(urls)]
+        targets = {name: target for pair in zip(*(one.items() for one in offered), strict=True) for name, target in pair}
         house = stack.enter_context(Watched(folder, targets, collector).running())
-        await asyncio.sleep(3)
-        fresh = house.samples()[-1]
         callers = Callers(house.url, KEY, given.seed, given.callers)
-        began_at = time.time()
+        await _used(house, callers, _FIRST_S)
+        await asyncio.sleep(_REST_S)
+        fresh = quietest(house.samples(), max)
+        before, began_at = callers.finished, time.time()
         negative = await _used(house, callers, given.minutes * 60)
-        ended_at = time.time()
+        ended_at, calls = time.time(), callers.finished - before
         rest = await _at_rest(house, fresh.sockets, negative)
     works: list[Work] = [work for provider in providers for work in provider.books.works]
     entries = house.rows("SELECT * FROM entries ORDER BY id")
     books = reconcile(callers.calls, works, entries, house.rows("SELECT * FROM attempts ORDER BY entry_id, n"))
     where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, freehold {__version__}"
     samples = [sample for sample in house.samples() if began_at <= sample.at <= ended_at]
-    return judge(books, samples, fresh, rest, where)
+    return judge(books, calls, Seen(samples, fresh, rest), where)
 
 
 async def _used(house: Watched, callers: Callers, seconds: float) -> list[str]:
@@ -95,7 +98,7 @@ async def _used(house: Watched, callers: Callers, seconds: float) -> list[str]:
 
 
 async def _at_rest(house: Watched, sockets: int, negative: list[str]) -> Rest:
-    """The gateway once nobody calls any more: as soon as its connections are closed, at the latest after a minute; then it ends."""
+    """The gateway once nobody calls any more, as soon as its connections are closed or after a minute; then it ends."""
     deadline = time.monotonic() + _SETTLE_S
     while True:
         await asyncio.sleep(1)
@@ -105,8 +108,8 @@ async def _at_rest(house: Watched, sockets: int, negative: list[str]) -> Rest:
             break
     summary: Any = await asyncio.to_thread(house.admin, "/admin/summary")
     budgets: Any = await asyncio.to_thread(house.admin, "/admin/budgets")
-    await asyncio.sleep(3)
-    sample = house.samples()[-1]
+    await asyncio.sleep(QUIET_S)
+    sample = quietest(house.samples(), min)
     exit_code = await asyncio.to_thread(house.stop)
     return Rest(sample, metrics, summary, budgets, [*negative, *sorted(_below_zero(metrics))], exit_code, house.accidents())
 

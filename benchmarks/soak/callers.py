@@ -11,8 +11,10 @@ import aiohttp
 import msgspec
 
 from benchmarks.soak.dialects import DIALECTS, Dialect
+from freehold.lab.embeddings import vector
 
 SERIAL_AT_S = 1_700_000_000  # the time that request 0 stands for: it ties an entry to its request even where no reply came
+TRACE_OF_0 = 1  # a trace of zero is none
 _WAITS_S = 40.0
 _WORDS = "please summarise what changed in the report since last year and why it matters to the board".split()
 Manner: TypeAlias = Literal["patient", "hangs_up_early", "hangs_up", "slow"]
@@ -74,12 +76,12 @@ class Callers:
 def planned(seed: int, serial: int) -> Call:
     """The serial-th request: the same for the same seed."""
     source = random.Random(f"{seed} {serial}")
-    name, dialect = source.choice([pair for pair in DIALECTS.items() for _ in range(1 if pair[1].end is None else 8)])
+    name, dialect = source.choice([pair for pair in DIALECTS.items() for _ in range(1 if pair[1].end is None else 6)])
     (manner,) = source.choices(_MANNERS, _OFTEN)
     stream = dialect.end is not None and (source.random() < 0.6 or manner == "slow")
     manner = manner if stream or manner == "hangs_up_early" else "patient"
     prompt = f"[ref:{serial}] " + " ".join(source.choices(_WORDS, k=source.randint(3, 200)))
-    if source.random() < 0.1:
+    if source.random() < 0.1 and name != "openai_embeddings":  # what is redacted has another vector
         prompt += f" and write to reader.{serial}@example.org"
     body = dialect.body(prompt, 3000 if manner == "slow" else source.randint(1, 80), stream=stream)
     if name == "openai_chat" and manner == "slow":
@@ -92,7 +94,10 @@ def planned(seed: int, serial: int) -> Call:
 async def make(call: Call, session: aiohttp.ClientSession) -> None:
     """Ask, read in the caller's manner, and note what came."""
     dialect, source = DIALECTS[call.dialect], random.Random(call.serial)
-    headers = {"traceparent": f"00-{call.serial + 1:032x}-{1:016x}-01", "x-freehold-stands-for": str(SERIAL_AT_S + call.serial)}
+    headers = {
+        "traceparent": f"00-{call.serial + TRACE_OF_0:032x}-{1:016x}-01",
+        "x-freehold-stands-for": str(SERIAL_AT_S + call.serial),
+    }
     body = bytearray()
     with _broken_off(call):
         async with asyncio.timeout(source.uniform(0, 0.12) if call.manner == "hangs_up_early" else None):
@@ -100,7 +105,8 @@ async def make(call: Call, session: aiohttp.ClientSession) -> None:
                 call.status, call.entry_id = reply.status, reply.headers.get("x-request-id")
                 await _read(call, reply, body, source)
                 call.whole = call.status == 200 and not call.left and dialect.whole(bytes(body), streamed=call.stream)
-    _judge(call, dialect, bytes(body))
+    if call.status == 200:
+        call.own, call.text_bytes = _judged(call, dialect, bytes(body))
 
 
 @contextlib.contextmanager
@@ -129,13 +135,12 @@ async def _read(call: Call, reply: aiohttp.ClientResponse, body: bytearray, sour
             return
 
 
-def _judge(call: Call, dialect: Dialect, body: bytes) -> None:
-    if call.status != 200:
-        return
-    text = dialect.text(body, streamed=call.stream)
-    call.text_bytes = len(text.encode())
-    ref = f"[ref:{call.serial}]"
-    call.own = text.startswith(ref) or ref.startswith(text)
+def _judged(call: Call, dialect: Dialect, body: bytes) -> tuple[bool, int]:
+    """Whether it is the answer to this request, as far as it came; and how many bytes of text came."""
+    if call.dialect == "openai_embeddings":
+        return not call.whole or msgspec.json.decode(body)["data"][0]["embedding"] == vector(call.body["input"]), 0
+    text, ref = dialect.text(body, streamed=call.stream), f"[ref:{call.serial}]"
+    return text.startswith(ref) or ref.startswith(text), len(text.encode())
 
 
 def _narrow(address: tuple[Any, ...]) -> socket.socket:

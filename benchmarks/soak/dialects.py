@@ -18,11 +18,11 @@ class Dialect(msgspec.Struct, frozen=True):
     counted: tuple[str, ...] = ("messages",)
     limit: str | None = "max_tokens"
     end: tuple[bytes, ...] | None = (b"data: [DONE]",)
-    untouched: bool = False
+    workload: str = "soak"
 
     def body(self, prompt: str, tokens: int, *, stream: bool) -> dict[str, Any]:
         """The request."""
-        body: dict[str, Any] = {"model": "soak", **self.question(prompt)}
+        body: dict[str, Any] = {"model": self.workload, **self.question(prompt)}
         if self.limit is not None:
             body[self.limit] = tokens
         return body | {"stream": True} if stream else body
@@ -79,14 +79,15 @@ def _nothing(body: Any) -> Iterator[str]:
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "openai_chat": Dialect("/v1/chat/completions", _messages, _chat, untouched=True),
+    "openai_chat": Dialect("/v1/chat/completions", _messages, _chat),
     "openai_completions": Dialect("/v1/completions", lambda prompt: {"prompt": prompt}, _completion, ("prompt",)),
     "openai_responses": Dialect(
         "/v1/responses", lambda prompt: {"input": prompt, "store": False}, _response, ("input",), "max_output_tokens",
         (b'"type":"response.completed"', b'"type":"response.incomplete"'),
     ),
     "anthropic_messages": Dialect("/v1/messages", _messages, _message, end=(b"event: message_stop",)),
-    # No provider of this soak takes these two: the first is answered here, the second refused, each with its entry.
-    "anthropic_count_tokens": Dialect("/v1/messages/count_tokens", _messages, _nothing, (), None, None),
-    "openai_embeddings": Dialect("/v1/embeddings", lambda prompt: {"input": prompt}, _nothing, (), None, None),
+    "anthropic_count_tokens": Dialect("/v1/messages/count_tokens", _messages, _nothing, (), None, None, "count"),
+    "openai_embeddings": Dialect(
+        "/v1/embeddings", lambda prompt: {"input": prompt}, _nothing, ("input",), None, None, "embed"
+    ),
 }  # fmt: skip

@@ -7,18 +7,23 @@ has to make where no usage came. Nothing here knows the gateway's code.
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from benchmarks.soak.callers import TRACE_OF_0
 from freehold.lab.asgi import HungUp, Message, Receive, Scope, Send, header, read_body
 from freehold.lab.faults import Fault
 from freehold.lab.provider import ProviderSettings, build_provider
 from freehold.lab.service import Service
 from freehold.lab.tally import Ending, Produced, Tally
 
-ACCOUNTS = 12
 _HARMLESS_SHARE = 1e-12  # what rounding may cost
+# What a target takes as it comes, by the first letter of its name; how it is set up; and how many accounts of each there are.
+KINDS: Mapping[str, tuple[str, str, int]] = {
+    "c": ("openai_chat", "lab", 8), "m": ("anthropic_messages", "anthropic", 8), "e": ("openai_embeddings", "openai_compatible", 4),
+}  # fmt: skip
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -65,7 +70,8 @@ class Books(Tally):
 
 
 class _Said(msgspec.Struct):
-    content: msgspec.Raw = msgspec.Raw(b"null")
+    content: str | list[Any] | None = None
+    text: str | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -74,7 +80,17 @@ class _Choice(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
+    """A body or an event of either wire."""
+
     choices: list[_Choice] = []
+    delta: _Said | None = None
+    content: list[_Said] = []
+
+    def texts(self) -> list[str]:
+        """What it says."""
+        said = [choice.delta or choice.message or _Said() for choice in self.choices]
+        texts = [one.content for one in said] + [one.text for one in (self.delta or _Said(), *self.content)]
+        return [text for text in texts if isinstance(text, str) and text]
 
 
 class _Asked(msgspec.Struct):
@@ -101,53 +117,64 @@ class Provider:
         except HungUp:
             return
         trace = (header(scope, "traceparent") or "00-0-").split("-")[1]
-        work = self.books.open(int(trace, 16), msgspec.json.decode(body, type=_Asked).model)
+        heard = _Heard(self.books.open(int(trace, 16) - TRACE_OF_0, msgspec.json.decode(body, type=_Asked).model))
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:
             return unread.pop() if unread else await receive()
 
         async def counted(message: Message) -> None:
-            _count(work, message.get("body", b""))  # before it leaves: nobody can have heard what is not in the books
+            heard.feed(message)  # before it leaves: nobody can have heard what is not in the books
             await send(message)
 
         await self._service(scope, again, counted)
+
+
+class _Heard:
+    """Counts what leaves, however it is cut into pieces. What is broken on purpose says nothing."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._left = b""
+
+    def feed(self, message: Message) -> None:
+        """The next message of the application."""
+        if message["type"] != "http.response.body":
+            self._events = any(value.startswith(b"text/event-stream") for _, value in message["headers"])
+            return
+        self._left += message.get("body", b"")
+        if self._events:
+            *events, self._left = self._left.split(b"\n\n")
+            for event in events:
+                self._count(event.rpartition(b"data: ")[2])
+        elif not message.get("more_body", False):
+            self._count(self._left)
+
+    def _count(self, data: bytes) -> None:
+        try:
+            texts = _bodies.decode(data).texts()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        self._work.events += bool(texts)
+        self._work.plain += sum(len(text.encode()) for text in texts)
+        self._work.quoted += sum(len(msgspec.json.encode(text)) for text in texts)
 
 
 def settings_of(number: int, share: float) -> ProviderSettings:
     """The number-th provider: this share of its requests meets a fault, all kinds alike."""
     each = share / len(Fault) - _HARMLESS_SHARE
     faults = ",".join(f"{fault}={each:.12f}" for fault in Fault)
-    return ProviderSettings(
-        ttft_ms=40, tokens_per_s=250, event_ms=15, faults=faults, stall_s=30, seed=7 + number, key=None
-    )  # fmt: skip
+    return ProviderSettings(ttft_ms=40, tokens_per_s=250, event_ms=15, faults=faults, stall_s=30, seed=7 + number)
 
 
-def targets_of(number: int, url: str) -> dict[str, Mapping[str, Any]]:
+def targets_of(number: int, url: str, key: Path) -> dict[str, Mapping[str, Any]]:
     """Its accounts, each a target: a fault makes one of them rest and not the whole provider."""
     price = {"input": 2.5, "output": 10, "valid_from": "2026-11-01", "source": "soak"}
+    names = [(f"{kind}{number}-{n}", provider) for kind, (_, provider, count) in KINDS.items() for n in range(count)]
     return {
-        f"p{number}-{account:02}": {
-            "provider": "lab", "url": url, "model": f"p{number}-{account:02}", "clearance": "confidential", "regions": ["eu"],
+        name: {
+            "provider": provider, "url": url, "model": name, "clearance": "confidential", "regions": ["eu"], "key": f"file:{key}",
             "max_output_tokens": 20_000, "price": price,
         }
-        for account in range(ACCOUNTS)
+        for name, provider in names
     }  # fmt: skip
-
-
-def _count(work: Work, data: bytes) -> None:
-    """What this write said. One that is broken on purpose says nothing."""
-    streamed = data.startswith(b"data: ")
-    for part in data.split(b"\n\n") if streamed else [data]:
-        if not (said := part.removeprefix(b"data: ")).startswith(b'{"'):
-            continue
-        try:
-            choices = _bodies.decode(said).choices
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        for choice in choices:
-            raw = bytes((choice.delta or choice.message or _Said()).content)
-            if raw not in (b"null", b'""'):
-                work.events += streamed
-                work.quoted += len(raw)
-                work.plain += len(msgspec.json.decode(raw, type=str).encode())

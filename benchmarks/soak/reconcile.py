@@ -1,8 +1,8 @@
 """Callers, ledger and providers, request by request: each tells the same story, to the token and the nano-dollar.
 
 What a provider counted must stand in the ledger exactly. Where no usage came the ledger says `estimated`, and the
-documented rule is held against what left the provider: four bytes a token, at least one a content event. Of an answer that broke off, the gateway
-saw something between what its caller was passed and what the provider sent; the estimate must lie there.
+documented rule is held against what left the provider: four bytes a token, at least one a content event. Of an answer that broke off, the
+gateway saw something between what its caller was passed and what the provider sent; the estimate must lie there.
 """
 
 from collections import Counter
@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from benchmarks.soak.callers import SERIAL_AT_S, Call
-from benchmarks.soak.dialects import DIALECTS
-from benchmarks.soak.providers import Work
+from benchmarks.soak.providers import KINDS, Work
 
 INPUT_NANOUSD, OUTPUT_NANOUSD = 2_500, 10_000  # a token, by the price of every target here
 _SHOWN = 5
@@ -131,5 +130,6 @@ def _compare_estimate(books: Books, call: Call, attempt: Row, work: Work | None,
 
 
 def _text_bytes(call: Call, work: Work) -> int:
-    """As it counts: escaped where the bytes passed untouched, else the text itself."""
-    return work.quoted if DIALECTS[call.dialect].untouched else work.plain
+    """As it counts: written as JSON where the bytes passed untouched, else the text itself."""
+    untouched = KINDS[work.account[0]][0] == call.dialect
+    return work.quoted if untouched else work.plain

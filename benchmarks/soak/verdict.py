@@ -1,6 +1,6 @@
 """What a soak came to: every bar, what was measured against it, and what did not hold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +11,7 @@ from benchmarks.soak.slope import Slope, slope
 from benchmarks.soak.watched import Sample
 from freehold.app.cli.output import out
 
+QUIET_S = 12
 _WARM_SHARE, _WARM_S = 0.25, 30.0
 RSS_BAR_BYTES, BLOCKS_BAR = 64.0, 0.05
 _NEVER = ("freehold_observer_failures", "freehold_limit_failures", "freehold_signal_failures_total")
@@ -27,6 +28,14 @@ class Rest(NamedTuple):
     negative: Sequence[str]
     exit_code: int
     accidents: Sequence[str]
+
+
+class Seen(NamedTuple):
+    """Samples from under load, one from rest before it, and the rest after it."""
+
+    samples: Sequence[Sample]
+    fresh: Sample
+    rest: Rest
 
 
 class Growth(msgspec.Struct, frozen=True):
@@ -60,10 +69,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     where: str
 
 
-def judge(books: Books, samples: Sequence[Sample], fresh: Sample, rest: Rest, where: str) -> Verdict:
-    """All bars."""
+def quietest(samples: Sequence[Sample], least: Callable[[Iterable[int]], int]) -> Sample:
+    """The last sample with what was open in the last seconds: what is done every few seconds (exports, looks) opens and closes."""
+    last = samples[-QUIET_S:]
+    return msgspec.structs.replace(
+        last[-1], descriptors=least(sample.descriptors for sample in last), sockets=least(sample.sockets for sample in last),
+        tasks=least(sample.tasks for sample in last),
+    )  # fmt: skip
+
+
+def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
+    """All bars. `calls`: how many were made while the samples were taken."""
+    samples, fresh, rest = seen.samples, seen.fresh, seen.rest
     seconds = samples[-1].at - samples[0].at if samples else 0.0
-    rate = books.requests / seconds if seconds else 0.0
+    rate = calls / seconds if seconds else 0.0
     growths = {
         name: _growth(samples, read, rate, bar)
         for name, read, bar in (
@@ -142,12 +161,12 @@ def show(verdict: Verdict) -> None:
     for name in ("descriptors", "sockets", "tasks"):
         at_rest = f"{getattr(verdict.rest, name)} at rest"
         table.add_row(name, f"{verdict.most[name]} at most, {at_rest}", f"{getattr(verdict.fresh, name)} at rest")
-    table.add_row("requests", f"{books.requests:,} in {verdict.seconds:.0f} s ({verdict.requests_per_s:.0f}/s)", "")
+    table.add_row("requests", f"{books.requests:,}; {verdict.requests_per_s:.0f}/s for {verdict.seconds:.0f} s", "")
     table.add_row("entries", f"{books.entries:,}: {dict(books.outcomes)}", "one for each that was answered")
     table.add_row("attempts", f"{books.attempts:,}; {books.counted:,} counted by the provider", "its own count")
     estimates = f"{books.exact_estimates:,} by the rule exactly, {books.bounded_estimates:,} between what came and what was sent"
     table.add_row("estimated", estimates, "the documented rule")
-    table.add_row("faults", f"{sum(books.faults.values()):,}: {dict(books.faults)}", "")
+    table.add_row("faults", f"{sum(books.faults.values()):,}: {{str(kind): count for kind, count in books.faults.items()}}", "")
     table.add_row("cost", f"{books.cost_nanousd:,} nano-dollars", "tokens times price; metrics, budgets")
     out.print(table)
     out.print(verdict.where, highlight=False)

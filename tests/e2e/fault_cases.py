@@ -54,8 +54,8 @@ def _served(money: Money, finish: Literal["length", "filtered"] = "length") -> E
     return Expected(caller="whole", attempts=(("finished", money),), health="well", finish=finish)
 
 
-def _failed(status: int, outcome: str, health: Health) -> Expected:
-    attempts: tuple[tuple[str, Money], ...] = ((outcome, "nothing"),) * 2
+def _failed(status: int, outcome: str, health: Health, money: Money = "nothing") -> Expected:
+    attempts: tuple[tuple[str, Money], ...] = ((outcome, money),) * 2
     return Expected(caller=status, code="targets_exhausted", attempts=attempts, health=health)
 
 
@@ -140,6 +140,11 @@ CASES: Mapping[str, Case] = {
     "both_refused": _both(_failed(502, "unreachable", "failed, cools"), "nobody listens at either target", ("refused", "refused")),
     "both_broken": _both(_failed(502, "broken", "failed"), "500 from either target", ("lab:error_500", "lab:error_500")),
     "both_busy": _both(_failed(429, "overloaded", "asked for rest"), "429 from either target", ("lab:rate_limit", "lab:rate_limit")),
+    "both_late": Case(
+        about="neither target ever answers", at=("lab:stall_head", "lab:stall_head"), waits=True,
+        streamed=_failed(504, "timed_out", "failed, cools", "estimated"),
+        whole=_failed(504, "timed_out", "failed, cools", "estimated"),
+    ),
 }  # fmt: skip
 # Held by a test of its own, since it is a story of several requests.
-RECOVERY = "500 twice in a row, then well again"
+RECOVERY = "500 until its breaker opens, then well again"

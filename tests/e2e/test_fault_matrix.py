@@ -154,7 +154,7 @@ def config_of(surface: Surface, world: World) -> dict[str, Any]:
         targets[f"ill-{mode}"] = at("good", "", world.flaky) | {"health": health}
         workloads[f"w-recovery-{mode}"] = {"targets": [f"ill-{mode}", "good"]}
     bounds = {
-        "headers_s": 1.0, "first_token_s": 1.0, "idle_s": 1.0, "slow_s": 1.2, "slow_events": 5, "whole_s": 1.5,
+        "headers_s": 1.0, "first_token_s": 1.0, "idle_s": 1.0, "slow_s": 1.2, "slow_events": 5, "whole_s": 1.0,
         "reply_bytes": 4 * 1024 * 1024, "connect_s": 2.0,
     }  # fmt: skip
     return {"targets": targets, "workloads": workloads, "bounds": bounds}
@@ -228,7 +228,7 @@ def judge_caller(surface: Surface, seen: Seen, expected: Expected, case: Case, t
     else:
         assert (seen.status, seen.code, seen.text) == (expected.caller, expected.code, "")
     if expected.code != "refused":
-        kind = {"broken": "api_error", 429: "rate_limit_error"}.get(expected.caller, "api_error")
+        kind = {429: "rate_limit_error", 504: "timeout_error"}.get(seen.status, "api_error")
         assert seen.error["type"] == (kind if surface.dialect == "anthropic_messages" else "upstream_error")
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -122,7 +123,8 @@ async def test_a_signal_is_raised_and_cleared(watched: Gateway, flaky: Lab, hook
     assert (raised["type"], cleared["type"]) == ("dev.freehold.signal.raised.v1", "dev.freehold.signal.cleared.v1")
     assert {e["source"] for e in events} == {"tests/gateway"}
     assert {e["subject"] for e in events} == {"chat/rate_limited"}
-    assert raised["data"]["reason"].startswith("chat: 100.0% of 6 attempts at rented targets were turned away")
+    # A request is held while its only target asks to be left alone, so a look may come before the last of the six.
+    assert re.match(r"chat: 100\.0% of [1-6] attempts at rented targets were turned away", raised["data"]["reason"])
     assert "prompt" not in json.dumps(events)
 
 

@@ -309,3 +309,19 @@ class Dispatcher(Protocol):
     async def ask(self, request: Request, target: str, purpose: Purpose) -> Whole | NotAsked:
         """The whole answer; NotAsked where a constraint or a cap forbids it, or nothing whole came. Does not raise for either."""
         ...
+
+
+class Graded(msgspec.Struct, frozen=True):
+    """What two answers to one request are worth, 0 (worst) to 1 (best) each, and the slice of the traffic they belong to."""
+
+    candidate: float
+    incumbent: float
+    slice: str | None = None
+
+
+class Grader(Protocol):
+    """Scores the answers of two models to one request, whatever dialect they came in. Pure: it asks nobody."""
+
+    def grade(self, request: Request, candidate: Whole, incumbent: Whole) -> Graded:
+        """Both scores; an answer that cannot be read scores 0."""
+        ...

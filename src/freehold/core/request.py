@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from freehold.core.assignment import Assignment
 from freehold.core.capability import Capability
 from freehold.core.data import LABELS, Handling, LabelRule, Party
 
@@ -59,7 +60,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     `handling` is what all `parties` demand together; `labels` says what each label asks of a target. `within` is all that the key
     may use (None: any target); `named` is what the request asks for. `prompt_tokens`: by target, the fewest tokens that the
-    operator's own words add there to `least_tokens`.
+    operator's own words add there to `least_tokens`. `assigned`: the migrations of the workload that this request was drawn for,
+    the newest first.
     """
 
     workload: str
@@ -73,3 +75,4 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     within: frozenset[str] | None = None
     named: frozenset[str] | None = None
     hints: Hints = Hints()
+    assigned: tuple[Assignment, ...] = ()

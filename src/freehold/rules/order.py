@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
+from freehold.core.assignment import Assignment
 from freehold.core.decision import Candidate, Decision, TargetState
 from freehold.core.request import Ask
 from freehold.core.target import Target, Workload
@@ -18,14 +21,17 @@ def decide(
 
     Pure, total and deterministic: `draw`, in [0, 1), says whether a recovering target takes this one. Spill: where the workload
     allows it, a rented target overtakes owned ones that are full; where it does not, a full owned target keeps its place and the
-    request waits in the engine's own queue.
+    request waits in the engine's own queue. Targets of the migrations that this request was drawn for come before the others
+    that may serve it, behind those that its caller wished for.
     """
     removed = [reason for target in targets if (reason := removed_by(ask, target) or unwanted(ask, target))]
     gone = {reason.target for reason in removed}
     wished = {name: place for place, name in enumerate(ask.hints.order)}
     allowed = [target for target in targets if target.name not in gone]
+    moved = {one.target: place for place, one in enumerate(ask.assigned)}
+    allowed.sort(key=lambda t: moved.get(t.name, len(moved)))
     allowed.sort(key=lambda t: min((wished[n] for n in (t.name, t.codec) if n in wished), default=len(wished)))
-    candidates = _arrange(allowed, workload, states, draw)
+    candidates = [_told(candidate, ask.assigned) for candidate in _arrange(allowed, workload, states, draw)]
     if not ask.hints.allow_fallbacks:
         candidates = candidates[:1]
     return Decision(ask=ask, candidates=tuple(candidates), removed=tuple(removed), spill=workload.spill)
@@ -55,6 +61,15 @@ def _arrange(allowed: Sequence[Target], workload: Workload, states: Mapping[str,
         else:
             ready.append(Candidate(target, f"choice {place + 1} of {len(allowed)}"))
     return [*ready, *full, *last[0], *last[1], *last[2]]
+
+
+def _told(candidate: Candidate, assigned: Sequence[Assignment]) -> Candidate:
+    """With the migration that it stands there for."""
+    for one in assigned:
+        if one.target == candidate.target.name:
+            why = "live" if one.stage == "live" else f"canary of {one.share:.3g} of the requests"
+            return msgspec.structs.replace(candidate, reason=f"{candidate.reason}; migration {one.migration}: {why}")
+    return candidate
 
 
 def _weak(target: Target, state: TargetState, draw: float) -> tuple[int, Candidate] | None:

@@ -16,13 +16,20 @@ from freehold.serve.gateway.policy import Policy
 def decided(speech: Speech, ask: Ask, policy: Policy, states: Mapping[str, TargetState], draw: float = 0.0) -> Decision:
     """Every target of the workload, as a candidate or removed with its reason. Pure: the request line and `explain` share it."""
     workload = policy.workloads[ask.workload]
-    targets, strange = sift(speech.request, workload, [policy.targets[name] for name in workload.targets], policy.media_hosts)
+    names = targets_of(ask, policy)
+    targets, strange = sift(speech.request, workload, [policy.targets[name] for name in names], policy.media_hosts)
     decision = decide(ask, workload, targets, states, draw)
     mute = _mute(decision, speech, policy)
     if not strange and not mute:
         return decision
     left = tuple(candidate for candidate in decision.candidates if candidate.target.name not in {gone.target for gone in mute})
     return msgspec.structs.replace(decision, candidates=left, removed=(*strange, *decision.removed, *mute))
+
+
+def targets_of(ask: Ask, policy: Policy) -> tuple[str, ...]:
+    """The workload's targets in order of preference, and behind them those that migrations move it to."""
+    moved = (one.target for one in ask.assigned if one.target in policy.targets)
+    return tuple(dict.fromkeys((*policy.workloads[ask.workload].targets, *moved)))
 
 
 def only_mute(decision: Decision) -> bool:

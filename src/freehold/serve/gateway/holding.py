@@ -8,7 +8,7 @@ from freehold.core.decision import Decision
 from freehold.core.request import Ask
 from freehold.rules.holding import all_held, hold_for
 from freehold.serve.gateway.attempt import tokens_of
-from freehold.serve.gateway.deciding import decided, none_left, only_mute
+from freehold.serve.gateway.deciding import decided, none_left, only_mute, targets_of
 from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.record import Record
@@ -20,7 +20,7 @@ async def decided_in_time(speech: Speech, ask: Ask, gateway: Gateway, record: Re
     Raises NoTargetAllowed or BadRequest where rules leave none, TargetsExhausted where none may be asked within `hold_s`.
     """
     policy, board = record.policy, gateway.board
-    tokens, targets = tokens_of(speech.request), policy.workloads[ask.workload].targets
+    tokens, targets = tokens_of(speech.request), targets_of(ask, policy)
     until = gateway.clock.monotonic() + policy.bounds.hold_s
     while True:
         decision = decided(speech, ask, policy, board.states(targets, tokens), board.draw())

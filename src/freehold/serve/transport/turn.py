@@ -75,6 +75,7 @@ class Turn:
         self._line = line
         self._waits = asked.waits
         self._owed: int | None = None  # bytes of body that the head promised; None: it comes in chunks
+        self._head = b""
         self._working: asyncio.Task[object] | None = None
 
     async def run_asgi(self, application: Application) -> None:
@@ -113,7 +114,7 @@ class Turn:
             self._working.cancel()
 
     async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """Sink. Raises ValueError where a header holds a line break, or names what is for the connection to say."""
+        """Sink: it leaves with the first bytes of the body. Raises ValueError where a header holds a line break."""
         self.started = True
         lines = [f"{name}: {value}" for name, value in headers]
         if not self.keep_alive:
@@ -125,7 +126,7 @@ class Turn:
         if text.count("\r") >= len(lines) or text.count("\n") >= len(lines) or "\0" in text:
             raise ValueError("a header of this answer holds a line break")
         usual = b"".join(b"%b: %b\r\n" % header for header in self._line.server_state.default_headers)
-        await self._write(b"%b%b%b\r\n\r\n" % (STATUS_LINE[status], usual, text.encode("latin-1", "replace")))
+        self._head = b"%b%b%b\r\n\r\n" % (STATUS_LINE[status], usual, text.encode("latin-1", "replace"))
 
     async def write(self, data: bytes) -> None:
         """Sink."""
@@ -165,7 +166,8 @@ class Turn:
         if self._line.flow.write_paused and not self.disconnected:
             await self._line.flow.drain()
         if not self.disconnected:
-            self._line.transport.write(data)
+            self._line.transport.write(self._head + data)
+            self._head = b""
 
 
 class _UntilHangUp:

@@ -4,7 +4,7 @@ They are written as plain functions so that nothing is imported or compiled befo
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -29,7 +29,9 @@ def compiled() -> Core:
     except ModuleNotFoundError:
         raise BadSettings("simulating needs the extra: pip install 'freehold[simulate]'") from None
     made: dict[str, Any] = {}
-    functions = [f for room in _ROOMS for f in vars(room).values() if isinstance(f, FunctionType) and f.__module__ == room.__name__]
+    functions = [
+        f for room in _ROOMS for f in vars(room).values() if isinstance(f, FunctionType) and f.__module__ == room.__name__
+    ]
     # Names in the cache carry a digest of all the code: numba itself notices only changes in the file of the outermost function.
     digest = hashlib.sha256(b"".join(_code(f) for f in functions)).hexdigest()[:16]
     for function in _callees_first(functions):
@@ -40,3 +42,25 @@ def compiled() -> Core:
 
 
 _ROOMS = (law, prefixes, finishes, memory, timeline, routing, batch, loop)
+
+
+def _code(function: FunctionType) -> bytes:
+    """What the machine code of a function follows from: its own code, and the numbers it finds by name."""
+    code = function.__code__
+    found = [function.__globals__.get(name) for name in code.co_names]
+    return code.co_code + repr((code.co_consts, [value for value in found if isinstance(value, int | float)])).encode()
+
+
+def _callees_first(functions: Sequence[FunctionType]) -> list[FunctionType]:
+    """The functions so ordered that each comes after all it calls."""
+    named, ordered = {f.__name__: f for f in functions}, dict[str, FunctionType]()
+
+    def visit(function: FunctionType) -> None:
+        for name in function.__code__.co_names:
+            if name in named and name != function.__name__ and name not in ordered:
+                visit(named[name])
+        ordered[function.__name__] = function
+
+    for function in functions:
+        visit(function)
+    return list(ordered.values())

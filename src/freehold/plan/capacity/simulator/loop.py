@@ -25,11 +25,9 @@ def run_until(w: World, at: float) -> None:
 
 
 def feed(w: World, times: Floats, lengths: Ints) -> None:
-    """Let requests arrive in order of time. Columns of `lengths`: input, output, sensitive, prefix blocks, where they start."""
+    """Let requests arrive in order of time, counted from the first one. Columns of `lengths`: input, output, sensitive, prefix blocks, where they start."""
     for i in range(len(times)):
         at = float(times[i])
-        if w.tally[0]["numbered"] == 0:
-            w.tally[0]["origin"] = at
         run_until(w, at)
         w.tally[0]["now"] = at
         arrive(w, at, lengths[i])

@@ -16,13 +16,13 @@ from freehold.plan.capacity.simulator.world import (
 def bin_of(w: World, at: float) -> int:
     """The bin of a moment; the width doubles until there is one."""
     tally = w.tally[0]
-    while at - tally["origin"] >= tally["width_s"] * BINS:
+    while at >= tally["width_s"] * BINS:
         for b in range(BINS // 2):
             for c in range(COLUMNS):
                 w.timeline[b, c] = w.timeline[2 * b, c] + w.timeline[2 * b + 1, c]
         w.timeline[BINS // 2 :] = 0.0
         tally["width_s"] *= 2
-    return max(0, int((at - tally["origin"]) / tally["width_s"]))
+    return int(at / tally["width_s"])
 
 
 def note_run(w: World, r: int, room_before: int) -> None:
@@ -37,9 +37,9 @@ def note_run(w: World, r: int, room_before: int) -> None:
     tally["output_tokens"] += int(output)
     last = bin_of(w, end)
     for b in range(bin_of(w, start), last + 1):
-        low, high = tally["origin"] + b * tally["width_s"], tally["origin"] + (b + 1) * tally["width_s"]
+        low, high = b * tally["width_s"], (b + 1) * tally["width_s"]
         inside = min(end, high) - max(start, low)
-        share = inside / seconds
+        share = inside / seconds if seconds > 0 else 1.0
         row = w.timeline[b]
         row[BUSY_S] += inside
         row[KV_BLOCK_S] += inside * used

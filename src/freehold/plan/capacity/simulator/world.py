@@ -45,7 +45,7 @@ REQUEST = _record(
 PREFIX = _record("key holders older newer")
 DONE = _record("number status", "at ttft_s tpot_s total_s")
 TALLY = _record(
-    "numbered admitted vacant done pushed_out cached_tokens prompt_tokens output_tokens on_the_way", "origin width_s now busy_s"
+    "numbered admitted vacant done pushed_out cached_tokens prompt_tokens output_tokens on_the_way", "width_s now busy_s"
 )
 
 
@@ -86,7 +86,7 @@ def open_world(engine: Engine, fleet: Fleet) -> World:
     prefixes = np.zeros((fleet.replicas, slots), PREFIX)
     prefixes["newer"] = np.arange(1, slots + 1)  # the chain of spare places
     tally = np.zeros(1, TALLY)
-    tally["origin"], tally["width_s"] = np.nan, 1.0
+    tally["width_s"] = 1.0
     return World(
         law=engine.law.table(),
         rules=rules,
@@ -114,14 +114,14 @@ def with_room(world: World, arrivals: int, ids: Ints) -> tuple[World, int]:
     vacant = world.vacant[: tally["vacant"]]
     here = np.ones(size, bool)
     here[vacant] = False
-    missing = max(0, arrivals - len(vacant))
-    pool, vacant = world.pool, world.vacant
-    if missing:
-        more = max(missing, size)
+    pool, more = world.pool, max(0, arrivals - len(vacant))
+    if more:
+        more = max(more, size)
         pool = np.concatenate((pool, np.zeros(more, REQUEST)))
-        vacant = np.concatenate((np.arange(size + more - 1, size - 1, -1), vacant[: tally["vacant"]], np.zeros(size, np.int64)))
-        vacant = vacant[: size + more]
+        vacant = np.concatenate((np.arange(size + more - 1, size - 1, -1), vacant, np.zeros(int(here.sum()), np.int64)))
         tally["vacant"] += more
+    else:
+        vacant = world.vacant
     kept, starts = pool["prefixes"][:size][here], pool["ids"][:size][here]
     ends = np.cumsum(kept)
     total = int(ends[-1]) if len(ends) else 0
