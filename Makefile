@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench bench-plan docs clean
+.PHONY: help demo test test-long check bench bench-plan bench-soak docs clean
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ bench: .venv/.installed  ## What the scan finds beside Presidio, and the gateway
 
 bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a plain read of them (3 GB of disk)
 	@$(BIN)/python -m benchmarks.plan_rows $(ARGS)
+
+bench-soak: .venv/.installed  ## The gateway with everything on, before failing providers: leaks, lost entries, tokens (MINUTES=20)
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(ARGS)
 
 docs: .venv/.installed  ## Regenerate docs/reference from the code
 	@$(BIN)/python -m docs.generate

@@ -24,6 +24,7 @@ from freehold.serve.access.keys import digest
 KEY, ADMIN_KEY = "fh_soak-caller", "fh_soak-admin"  # open nothing but what runs for the minutes of this soak
 # By the first letter of their targets. Of the second kind of question nobody has a count, so it is answered here.
 WORKLOADS = {"soak": "cm", "count": "c", "embed": "e"}
+BUDGETS = ("key", "team", "user", "workload")
 _READY_S, _END_S = 30.0, 40.0
 
 
@@ -39,22 +40,26 @@ class Watched:
         (folder / "soak.yaml").write_text(yaml.safe_dump(self._config(targets, collector), sort_keys=False), encoding="utf-8")
 
     def _config(self, targets: Mapping[str, Any], collector: str) -> dict[str, Any]:
+        kept = {"ttl_days": 1, "sample": 0.2}
         return {
             "version": 1, "listen": f"127.0.0.1:{self.port}", "store": "sqlite:///ledger.db",
             "admin": {"listen": f"127.0.0.1:{self.admin_port}", "key_sha256": digest(ADMIN_KEY)},
             "keys": [{"name": "soak", "team": "red", "user": "eva", "sha256": digest(KEY), "replays": True}],
             "targets": dict(targets),
             "workloads": {
-                name: {"targets": [target for target in targets if target[0] in kinds], "keep_content": {"ttl_days": 1, "sample": 0.2}}
+                name: {"targets": [target for target in targets if target[0] in kinds], "keep_content": kept}
                 for name, kinds in WORKLOADS.items()
             },
             "sensitivity": {"labels": {"pii": "redact"}},
             "content": {"key": f"file:{self.folder / 'content.key'}", "record_bytes": 65_536},
-            "budgets": [{"name": f"of-{scope}", "scope": scope, "usd": 10**6} for scope in ("key", "team", "user", "workload")],
+            "budgets": [{"name": f"of-{scope}", "scope": scope, "usd": 10**6} for scope in BUDGETS],
             "limits": {"rules": [{
                 "name": "wide", "scope": "key", "requests_per_minute": 10**9, "tokens_per_minute": 10**12, "concurrent": 10_000,
             }]},
-            "bounds": {"first_token_s": 2, "headers_s": 2, "whole_s": 3, "idle_s": 1.5, "slow_s": 1.5, "total_s": 60, "reply_bytes": 2**20},
+            "bounds": {
+                "first_token_s": 2, "headers_s": 2, "whole_s": 3, "idle_s": 1.5, "slow_s": 1.5, "total_s": 60,
+                "reply_bytes": 2**20,
+            },
             "signals": {"every_s": 10, "window_s": 60, "spend_usd_month": 1, "webhook": {
                 "url": f"{collector}/hook", "key": f"file:{self.folder / 'hook.key'}",
             }},

@@ -1,8 +1,8 @@
 """Callers, ledger and providers, request by request: each tells the same story, to the token and the nano-dollar.
 
-What a provider counted must stand in the ledger exactly. Where no usage came the ledger says `estimated`, and the
-documented rule is held against what left the provider: four bytes a token, at least one a content event. Of an answer that broke off, the
-gateway saw something between what its caller was passed and what the provider sent; the estimate must lie there.
+What a provider counted must stand in the ledger exactly. Where no usage came the ledger says `estimated`, and the documented rule
+is held to what left the provider: four bytes a token, at least one a content event. Of an answer that broke off the gateway saw
+something between what its caller was passed and what the provider sent; the estimate must lie there.
 """
 
 from collections import Counter

@@ -1,11 +1,13 @@
 """What a soak came to: every bar, what was measured against it, and what did not hold."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from rich.table import Table
 
+from benchmarks.soak.house import BUDGETS
 from benchmarks.soak.reconcile import Books
 from benchmarks.soak.slope import Slope, slope
 from benchmarks.soak.watched import Sample
@@ -70,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quietest(samples: Sequence[Sample], least: Callable[[Iterable[int]], int]) -> Sample:
-    """The last sample with what was open in the last seconds: what is done every few seconds (exports, looks) opens and closes."""
+    """The last sample, with what was open in the last seconds: exports and looks at the ledger come and go."""
     last = samples[-QUIET_S:]
     return msgspec.structs.replace(
         last[-1], descriptors=least(sample.descriptors for sample in last), sockets=least(sample.sockets for sample in last),
@@ -143,11 +145,18 @@ def _told_otherwise(books: Books, rest: Rest) -> list[str]:
         told = sum(value for (series, _), value in rest.metrics.items() if series == name)
         if told != meant:
             wrong.append(f"{name} is {told:,.0f}, not {meant:,}")
-    wrong += [f"budget {one['budget']} says {one['spent_nanousd']:,} spent, not {books.cost_nanousd:,}" for one in rest.budgets
-              if one["spent_nanousd"] != books.cost_nanousd]  # fmt: skip
-    wrong += [] if rest.budgets else ["no budget has spent anything"]
+    spent: Counter[str] = Counter()
+    for one in rest.budgets:
+        spent[one["budget"]] += one["spent_nanousd"]
+    wrong += [f"budget {name} says {told:,} spent, not {books.cost_nanousd:,}" for name, told in spent.items()
+              if told != books.cost_nanousd]  # fmt: skip
+    wrong += [] if len(spent) == len(BUDGETS) else [f"only {len(spent)} budgets have spent anything"]
     wrong += [f"{count} constraint violations"] if (count := rest.summary["violations"]) else []
     return wrong
+
+
+def _of_each(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda one: -one[1]))
 
 
 def show(verdict: Verdict) -> None:
@@ -162,11 +171,11 @@ def show(verdict: Verdict) -> None:
         at_rest = f"{getattr(verdict.rest, name)} at rest"
         table.add_row(name, f"{verdict.most[name]} at most, {at_rest}", f"{getattr(verdict.fresh, name)} at rest")
     table.add_row("requests", f"{books.requests:,}; {verdict.requests_per_s:.0f}/s for {verdict.seconds:.0f} s", "")
-    table.add_row("entries", f"{books.entries:,}: {dict(books.outcomes)}", "one for each that was answered")
+    table.add_row("entries", f"{books.entries:,}: {_of_each(books.outcomes)}", "one for each that was answered")
     table.add_row("attempts", f"{books.attempts:,}; {books.counted:,} counted by the provider", "its own count")
     estimates = f"{books.exact_estimates:,} by the rule exactly, {books.bounded_estimates:,} between what came and what was sent"
     table.add_row("estimated", estimates, "the documented rule")
-    table.add_row("faults", f"{sum(books.faults.values()):,}: {{str(kind): count for kind, count in books.faults.items()}}", "")
+    table.add_row("faults", f"{sum(books.faults.values()):,}: {_of_each(books.faults)}", "")
     table.add_row("cost", f"{books.cost_nanousd:,} nano-dollars", "tokens times price; metrics, budgets")
     out.print(table)
     out.print(verdict.where, highlight=False)

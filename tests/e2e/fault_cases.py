@@ -1,4 +1,4 @@
-"""The fault matrix as data: every fault, and what must come of it on every surface. docs/explain/faults.md shows it as a table."""
+"""The fault matrix as data: every fault, and what must come of it on every surface. docs/explain/faults.md shows it."""
 
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -63,6 +63,7 @@ def _both(expected: Expected, about: str, at: tuple[str, ...] = ("lab", "good"))
     return Case(about=about, streamed=expected, whole=expected, at=at)
 
 
+_CUT_AND_NOBODY: tuple[tuple[str, Money], ...] = (("cut", "estimated"), ("unreachable", "nothing"))
 _ASKED = _moved_on("overloaded", "nothing", "asked for rest")
 _UNREACHABLE = _moved_on("unreachable", "nothing", "failed, cools")
 _REFUSED = Expected(caller=400, code="refused", attempts=(("rejected", "nothing"),), health="well")
@@ -137,9 +138,19 @@ CASES: Mapping[str, Case] = {
     "split_letters": _both(_served("counted"), "letters of several bytes, cut inside one"),
     "filtered": _both(_served("counted", "filtered"), "its own filter stopped the answer"),
     # nobody is left
-    "both_refused": _both(_failed(502, "unreachable", "failed, cools"), "nobody listens at either target", ("refused", "refused")),
+    "both_refused": _both(
+        _failed(502, "unreachable", "failed, cools"), "nobody listens at either target", ("refused", "refused")
+    ),
     "both_broken": _both(_failed(502, "broken", "failed"), "500 from either target", ("lab:error_500", "lab:error_500")),
-    "both_busy": _both(_failed(429, "overloaded", "asked for rest"), "429 from either target", ("lab:rate_limit", "lab:rate_limit")),
+    "both_busy": _both(
+        _failed(429, "overloaded", "asked for rest"), "429 from either target", ("lab:rate_limit", "lab:rate_limit")
+    ),
+    "restart_fails": Case(
+        about="a cut, and nobody listens where the caller's `x-freehold-restart: anew` leads", at=("lab:cut", "refused"),
+        restart=True, waits=True,
+        streamed=Expected(caller="broken", code="targets_exhausted", attempts=_CUT_AND_NOBODY, health="failed"),
+        whole=Expected(caller=502, code="targets_exhausted", attempts=_CUT_AND_NOBODY, health="failed"),
+    ),
     "both_late": Case(
         about="neither target ever answers", at=("lab:stall_head", "lab:stall_head"), waits=True,
         streamed=_failed(504, "timed_out", "failed, cools", "estimated"),

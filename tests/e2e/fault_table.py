@@ -43,13 +43,13 @@ def _row(name: str, case: Case, asked: str, mode: Mode) -> str:
 
 
 def _gets(expected: Expected, *, again: bool) -> str:
-    if again:
+    if again and expected.caller == "whole":
         return "the beginning, an event `freehold.restart`, then the right answer from the next target"
     if expected.caller == "whole":
         filtered = ", whose finish says so" if expected.finish == "filtered" else ""
         return f"the right answer{' from the next target' if len(expected.attempts) > 1 else ''}{filtered}"
     if expected.caller == "broken":
-        return f"the beginning, then an error `{expected.code}`"
+        return f"the beginning,{' an event `freehold.restart`,' if again else ''} then an error `{expected.code}`"
     return f"{expected.caller}{', in its own words' if expected.code == 'refused' else f' `{expected.code}`'}"
 
 

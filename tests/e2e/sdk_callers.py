@@ -93,7 +93,7 @@ class Callers:
 
 
 async def _chat(callers: Callers, prompt: str, fields: dict[str, Any], seen: Seen) -> None:
-    says = [{"role": "user", "content": prompt}]
+    says: Any = [{"role": "user", "content": prompt}]
     reply: Any = await callers.openai.chat.completions.create(messages=says, max_tokens=MAX_TOKENS, **fields)
     if "stream" not in fields:
         seen.text, seen.finish = reply.choices[0].message.content, reply.choices[0].finish_reason
@@ -140,8 +140,8 @@ def _why(response: Any) -> str:
 
 
 async def _messages(callers: Callers, prompt: str, fields: dict[str, Any], seen: Seen) -> None:
-    says = [{"role": "user", "content": prompt}]
-    reply: Any = await callers.anthropic.messages.create(messages=says, max_tokens=MAX_TOKENS, **fields)  # type: ignore[call-overload]
+    says: Any = [{"role": "user", "content": prompt}]
+    reply: Any = await callers.anthropic.messages.create(messages=says, max_tokens=MAX_TOKENS, **fields)
     if "stream" not in fields:
         seen.text, seen.finish = "".join(block.text for block in reply.content), reply.stop_reason
         return

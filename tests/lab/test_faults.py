@@ -34,16 +34,22 @@ async def ask(url: str, fault: str, **fields: object) -> Reply:
     ("fault", "status", "code"),
     [
         ("rate_limit", 429, "rate_limit_exceeded"),
+        ("rate_limit_date", 429, "rate_limit_exceeded"),
+        ("rate_limit_silent", 429, "rate_limit_exceeded"),
         ("quota", 429, "insufficient_quota"),
+        ("error_401", 401, "invalid_api_key"),
         ("error_500", 500, None),
+        ("error_502", 502, None),
         ("error_503", 503, "server_is_overloaded"),
+        ("error_529", 529, "overloaded"),
+        ("refusal", 400, "content_policy_violation"),
         ("body_200_error", 200, "server_error"),
     ],
 )
 async def test_error_replies(url: str, fault: str, status: int, code: str | None, stream: bool) -> None:
     reply = await ask(url, fault, stream=stream)
     assert (reply.status, reply.json["error"]["code"]) == (status, code)
-    assert ("retry-after" in reply.headers) == (fault == "rate_limit")
+    assert ("retry-after" in reply.headers) == (fault in {"rate_limit", "rate_limit_date"})
     assert reply.headers["x-freehold-lab"] == "provider"
 
 
@@ -106,6 +112,62 @@ async def test_no_usage_and_no_done_leave_out_just_that(url: str) -> None:
     assert not open_ended.broken
     assert open_ended.chunks[-1]["usage"]["completion_tokens"] == 12
     assert b"[DONE]" not in open_ended.body
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_stall_open_sends_its_headers_and_no_content(url: str, stream: bool) -> None:
+    start = asyncio.get_running_loop().time()
+    reply = await ask(url, "stall_open", stream=stream)
+    assert asyncio.get_running_loop().time() - start >= 0.3
+    assert (reply.status, reply.broken, b"[ref:f]" in reply.body) == (200, True, False)
+
+
+async def test_drip_takes_half_a_second_for_each_token(url: str) -> None:
+    start = asyncio.get_running_loop().time()
+    reply = await post(url, chat(max_tokens=2, stream=True), x_lab_fault="drip")
+    assert asyncio.get_running_loop().time() - start >= 0.5
+    assert reply.datas[-1] == b"[DONE]"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_page_for_people_is_no_answer(url: str, stream: bool) -> None:
+    reply = await ask(url, "wrong_type", stream=stream)
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+async def test_huge_is_an_event_without_end_or_a_body_padded_with_blanks(url: str) -> None:
+    stream, whole = await ask(url, "huge", stream=True), await ask(url, "huge")
+    assert stream.broken
+    assert len(stream.datas[-1]) > 5_000_000
+    assert len(whole.body) > 5_000_000
+    assert whole.json["choices"]
+
+
+async def test_error_first_comes_before_any_content(url: str) -> None:
+    reply = await ask(url, "error_first", stream=True)
+    assert reply.chunks[-1]["error"]["type"] == "server_error"
+    assert b"[ref:f]" not in reply.body
+
+
+async def test_wrong_usage_cannot_be(url: str) -> None:
+    options = {"include_usage": True}
+    stream = await ask(url, "wrong_usage", stream=True, stream_options=options)
+    assert stream.chunks[-1]["usage"]["completion_tokens"] < 0
+    assert (await ask(url, "wrong_usage")).json["usage"]["completion_tokens"] < 0
+
+
+async def test_double_finish_and_filtered_are_about_the_finish(url: str) -> None:
+    twice, filtered = await ask(url, "double_finish", stream=True), await ask(url, "filtered")
+    reasons = [choice["finish_reason"] for chunk in twice.chunks for choice in chunk["choices"]]
+    assert [reason for reason in reasons if reason] == ["length", "length"]
+    assert filtered.json["choices"][0]["finish_reason"] == "content_filter"
+
+
+async def test_split_letters_need_more_than_one_byte(url: str) -> None:
+    stream, whole = await ask(url, "split_letters", stream=True), await ask(url, "split_letters")
+    text = "".join(choice["delta"].get("content") or "" for chunk in stream.chunks for choice in chunk["choices"])
+    assert text == whole.json["choices"][0]["message"]["content"]
+    assert {len(letter.encode()) for letter in text} == {1, 2, 3, 4}
 
 
 async def test_whole_bodies_break_too(url: str) -> None:

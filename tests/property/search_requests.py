@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
+from search_dialects import DIALECTS, SHARES, UNMARKED
 from search_worlds import CLASSES, COMPANIES, KEYS, LABELS, REGIONS, TARGETS, WORKLOADS
 
 MOODS = (
@@ -47,8 +48,10 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, and what its maker knows of it. `junk`: a declaration nobody can read; `escaped`: with JSON's \\u."""
+    """One request, and what its maker knows of it. `junk`: a declaration nobody can read; `escaped`: with JSON's \\u; `anew`: a
+    stream that breaks off may begin again; `rested`: no target is held for what came before."""
 
+    dialect: str
     body: dict[str, Any]
     key: int
     header_workload: str | None
@@ -59,16 +62,21 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     last_text: str
     escaped: bool
     moods: tuple[str, ...]
+    beta: Mapping[str, str]
+    anew: bool
+    rested: bool
 
     def headers(self) -> Mapping[str, str]:
         """As they come in."""
-        headers = {"authorization": f"Bearer {KEYS[self.key]}"}
+        headers = {"authorization": f"Bearer {KEYS[self.key]}", **self.beta}
         if self.header_workload is not None:
             headers["x-freehold-workload"] = self.header_workload
         if self.declared is not None:
             headers["x-freehold-data"] = self.declared.text()
         if self.junk is not None:
             headers["x-freehold-data"] = self.junk
+        if self.anew:
+            headers["x-freehold-restart"] = "anew"
         return headers
 
 
@@ -102,51 +110,9 @@ def _planted(kind: str, number: int) -> tuple[str, Planted]:
     return f"log in with {value} please", Planted(value, "secret", "restricted")
 
 
-def _put(body: dict[str, Any], place: str, phrase: str) -> None:
-    """The phrase into a place where text can stand."""
-    messages: list[dict[str, Any]] = body["messages"]
-    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"q": [phrase]})}}
-    match place:
-        case "last":
-            messages[-1]["content"] += f" {phrase}"
-        case "system":
-            messages.insert(0, {"role": "system", "content": f"Be kind. {phrase}"})
-        case "tool_result":
-            messages.insert(0, {"role": "tool", "tool_call_id": "call_1", "content": json.dumps({"ok": {"text": phrase}})})
-        case "arguments":
-            messages.insert(0, {"role": "assistant", "content": None, "tool_calls": [call]})
-        case "part":
-            messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "Look:"}, {"type": "text", "text": phrase}]})
-        case "reasoning":
-            messages.insert(0, {"role": "assistant", "content": "ok", "reasoning_content": phrase})
-        case "user" | "safety_identifier" | "prompt_cache_key":
-            body[place] = phrase
-        case "metadata":
-            body.setdefault("metadata", {})["about"] = phrase
-        case "metadata_key":
-            body.setdefault("metadata", {})[phrase] = "yes"
-        case "prediction":
-            body["prediction"] = {"type": "content", "content": phrase}
-        case "schema":
-            schema = {"type": "object", "properties": {"a": {"type": "string", "enum": [phrase]}}}
-            function = {"name": "f", "description": phrase, "parameters": schema}
-            body["tools"] = [*body.get("tools", []), {"type": "function", "function": function}]
-        case "unknown":
-            body["x_note"] = {"deep": [{"er": phrase}]}
-
-
-_PLACES = (
-    "last", "last", "system", "tool_result", "arguments", "part", "reasoning", "user", "safety_identifier", "prompt_cache_key",
-    "metadata", "metadata_key", "prediction", "schema", "unknown",
-)  # fmt: skip
 _KINDS = ("email", "ssn", "mrn", "card", "token")
-_EXTRA: Mapping[str, dict[str, Any]] = {
-    "store": {"store": True}, "chain": {"previous_response_id": "resp_1"}, "server_tools": {"tools": [{"type": "web_search"}]},
-    "unknown_field": {"x_other": {"a": 1}},
-}  # fmt: skip
 _JUNK = ("", "secret", "public; regoin=eu", "public; label=unheard-of", "; restricted", "public; retention-days=-1", "public, eu")
-_NAMES = (*WORKLOADS * 8, *TARGETS, "m", "vllm/m", "openai_compatible:n", "nothing")
-_FILE = {"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}
+_NAMES = (*WORKLOADS * 8, *TARGETS, "m", "vllm/m", "openai_compatible:n", "anthropic/m", "nothing")
 
 
 def _left(body: dict[str, Any], planted: list[Planted]) -> tuple[Planted, ...]:
@@ -156,30 +122,36 @@ def _left(body: dict[str, Any], planted: list[Planted]) -> tuple[Planted, ...]:
 
 
 def _request(random: Random) -> Sent:
-    body: dict[str, Any] = {"model": random.choice(_NAMES), "messages": [{"role": "user", "content": "Grüße 😀 <EMAIL_1>"}]}
-    planted = []
-    egress = set()
-    extra = random.choice((None,) * 10 + ("files", *_EXTRA))
-    if extra is not None:
-        egress.add(extra)
-        body |= _EXTRA.get(extra, {})
-        body["messages"] = [_FILE, *body["messages"]] if extra == "files" else body["messages"]
+    dialect = random.choice(SHARES)
+    spoken = DIALECTS[dialect]
+    planted: list[Planted] = []
+    phrases: list[tuple[str, str]] = []
     for _ in range(random.choice((0, 1, 1, 2, 3))):
-        place = random.choice(_PLACES)
         phrase, plant = _planted(random.choice(_KINDS), random.randrange(10**6))
-        _put(body, place, phrase)
+        phrases.append((random.choice(spoken.places), phrase))
         planted.append(plant)
-        egress |= {"unknown_field"} if place == "unknown" else set()
-    if random.random() < 0.5:
+    last = " ".join(["Grüße 😀 <EMAIL_1>", *(phrase for place, phrase in phrases if place == "last")])
+    body: dict[str, Any] = {"model": random.choice(_NAMES), **spoken.begin(f"{UNMARKED}{last}")}
+    extra = random.choice(spoken.extras) if random.random() < 0.3 else None
+    if extra is not None:
+        body |= extra.fields
+        body |= {spoken.items: [extra.item, *body[spoken.items]]} if extra.item else {}
+    for place, phrase in phrases:
+        if place != "last":
+            spoken.put(body, place, phrase)
+    if spoken.streams and random.random() < 0.5:
         body["stream"] = True
     if random.random() < 0.15:
         body["provider"] = _hints(random)
     header, by_workload = random.random(), body["model"] in WORKLOADS
+    unknown = {"unknown_field"} if any(place == "unknown" for place, _ in phrases) else set()
     return Sent(
-        body=body, key=random.randrange(len(KEYS)), planted=_left(body, planted), egress=frozenset(egress),
+        dialect=dialect, body=body, key=random.randrange(len(KEYS)), planted=_left(body, planted),
+        egress=frozenset(unknown | (extra.kinds if extra is not None else set())),
         header_workload=random.choice((*WORKLOADS * 3, "w9")) if random.random() < (0.03 if by_workload else 0.8) else None,
         declared=_declared(random) if header < 0.2 else None, junk=random.choice(_JUNK) if header > 0.95 else None,
-        last_text=body["messages"][-1]["content"], escaped=random.random() < 0.3, moods=tuple(random.choices(MOODS, k=4)),
+        last_text=last, escaped=random.random() < 0.3, moods=tuple(random.choices(MOODS, k=4)),
+        beta=extra.headers if extra is not None else {}, anew=random.random() < 0.3, rested=random.random() < 0.8,
     )  # fmt: skip
 
 
@@ -200,7 +172,7 @@ def _declared(random: Random) -> Declared:
         retention_days=random.choice((None, None, 0, 30)),
         no_training=random.random() < 0.2,
         pinned=random.random() < 0.2,
-        deny=random.choice((None, None, *COMPANIES)),
+        deny=random.choice((None, None, *COMPANIES, "anthropic")),
     )
 
 

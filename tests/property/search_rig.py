@@ -31,70 +31,6 @@ _ERRORS = {"limited": 429, "broken": 500, "rejected": 401, "not_found": 404, "sw
 _USAGE = {"prompt_tokens": 3, "completion_tokens": 4}
 
 
-class Answered:
-    """A Sink that keeps what one caller got; `ended` once it has its last byte."""
-
-    def __init__(self) -> None:
-        self.started = self.ended = False
-        self.status, self.body = 0, b""
-        self.headers: dict[str, str] = {}
-
-    def cancelled_by_hang_up(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()
-
-    async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        self.started, self.status, self.headers = True, status, dict(headers)
-
-    async def write(self, data: bytes) -> None:
-        self.body += data
-
-    async def end(self, data: bytes = b"") -> None:
-        self.body, self.ended = self.body + data, True
-
-    def abort(self) -> None:
-        self.status = 499
-
-    @property
-    def whole(self) -> bool:
-        """Whether its caller takes it for a whole answer."""
-        streamed = self.headers.get("content-type", "").startswith("text/event-stream")
-        return self.status == 200 and self.ended and (not streamed or self.body.endswith(b"data: [DONE]\n\n"))
-
-    def text(self) -> str:
-        """The first choice's content."""
-        if not self.headers["content-type"].startswith("text/event-stream"):
-            content: str = json.loads(self.body)["choices"][0]["message"]["content"]
-            return content
-        datas = (event.removeprefix(b"data: ") for event in self.body.split(b"\n\n"))
-        chunks = [json.loads(data) for data in datas if data not in {b"", b"[DONE]"}]
-        return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
-
-
-class _Reply:
-    def __init__(self, status: int, kind: str, pieces: Iterator[bytes | UpstreamFailure | float]) -> None:
-        self.status = status
-        self.headers: Mapping[str, str] = {"content-type": kind}
-        self._pieces = pieces
-
-    async def chunk(self) -> bytes:
-        for piece in self._pieces:
-            if isinstance(piece, UpstreamFailure):
-                raise piece
-            if isinstance(piece, bytes):
-                return piece
-            await asyncio.sleep(piece)
-        return b""
-
-    async def read(self, limit: int) -> bytes:
-        body = b""
-        while chunk := await self.chunk():
-            body += chunk
-        return body
-
-    def close(self) -> None:
-        return
-
-
 class Targets:
     """The Outbound: `hits` are all calls, with the mark of their request; `swap` is what happens to the policy in mid-flight."""
 
@@ -114,60 +50,7 @@ class Targets:
         await asyncio.sleep(0)
         if mood.startswith("swapped"):
             self.swap()
-        if mood == "refused":
-            raise UpstreamFailure("unreachable", "refused")
-        if mood in _ERRORS:
-            error = {"error": {"message": f"no: {seen}", "code": "not_now", "param": seen}}
-            return _Reply(_ERRORS[mood], "application/json", iter([json.dumps(error).encode()]))
-        if mood == "html":
-            return _Reply(200, "text/html", iter([f"<p>{seen}".encode()]))
-        asked = json.loads(seen)
-        if asked.get("stream"):
-            return _Reply(200, "text/event-stream", _stream(asked["messages"][-1]["content"], mood))
-        return _Reply(200, "application/json", _whole(asked["messages"][-1]["content"], mood))
-
-
-def _whole(text: str, mood: str) -> Iterator[bytes | UpstreamFailure | float]:
-    message = {"role": "assistant", "content": text}
-    whole = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": _USAGE}).encode()
-    if mood == "nested":
-        whole = whole[:-1] + b',"x":' + b"[" * 600 + b"]" * 600 + b"}"
-    if mood == "error_event":
-        whole = json.dumps({"error": {"message": text}}).encode()
-    yield whole[:20]
-    yield from _trouble(mood, first=True)
-    yield whole[20:] if mood != "no_finish" else b""
-    yield from _trouble(mood, first=False)
-
-
-def _stream(text: str, mood: str) -> Iterator[bytes | UpstreamFailure | float]:
-    yield from _trouble(mood, first=True)
-    events: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": {"content": text[at : at + 3]}}]} for at in range(0, len(text), 3)
-    ]
-    if mood != "no_finish":
-        events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": _USAGE}]
-    if mood == "error_event":
-        events.insert(len(events) // 2, {"error": {"message": text}})
-    datas = [json.dumps(event, ensure_ascii=False).encode() for event in events]
-    if mood == "nested":
-        datas[1:1] = [b'{"choices":[{"index":0,"delta":{"content":"","x":' + b"[" * 600 + b"]" * 600 + b"}}]}"]
-    whole = b"".join(b"data: " + data + b"\n\n" for data in [*datas, b"[DONE]"])
-    cut = len(whole) // 2
-    for part, last in ((whole[:cut], False), (whole[cut:], True)):
-        yield from (part[at : at + 151] for at in range(0, len(part), 151))
-        yield from () if last else _trouble(mood, first=False)
-
-
-def _trouble(mood: str, *, first: bool) -> Iterator[UpstreamFailure | float]:
-    if mood == "cut_first" and first:
-        yield UpstreamFailure("cut", "cut")
-    if mood == "cut_later" and not first:
-        yield UpstreamFailure("cut", "cut")
-    if mood == "stalled" and not first:
-        yield 1.0
-    if mood == "slow":
-        yield 0.001
+        return reply_to(dialect, seen, mood, stream=call.headers.get("accept") == "text/event-stream")
 
 
 class _Memory:

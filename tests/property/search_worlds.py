@@ -22,6 +22,9 @@ LABELS = ("pii", "phi", "pci", "secret", "trade")
 SCANNED = LABELS[:4]
 REGIONS = ("eu", "us", "home")
 COMPANIES = ("acme", "globex")
+PROVIDERS = ("openai_compatible", "deepseek", "anthropic", "openai", "google")  # takes much, chats only, and three of their own
+ENGINES = ("vllm", "vllm", "sglang", "ollama")
+OPERATORS = "or ask desk@operator-mail.org"  # what stands in every prompt variant; nobody redacts the operator's own words
 EGRESS = ("store", "chain", "files", "server_tools", "unknown_field")
 ACTIONS = ("raise", "raise internal", "raise confidential", "raise restricted", "block", "redact", "redact", "note")
 PORT = 9000
@@ -64,7 +67,7 @@ def _world(random: Random) -> dict[str, Any]:
         "targets": {name: _target(random, number) for number, name in enumerate(TARGETS)},
         "workloads": {name: _workload(random, scan) for name in WORKLOADS},
         "labels": {"trade": {"needs": ["listed"], "data": random.choice(CLASSES)}},
-        "bounds": {"first_token_s": 0.02, "idle_s": 0.02, "whole_s": 0.02, "total_s": 5, "attempts": random.randint(1, 5)},
+        "bounds": {"first_token_s": 0.02, "idle_s": 0.02, "whole_s": 0.02, "total_s": 5, "attempts": random.randint(1, 5), "hold_s": 0},
         "content": {"path": "content.db", "key": "env:UNUSED"},
     }
     if random.random() < 0.3:
@@ -91,11 +94,12 @@ def _target(random: Random, number: int) -> dict[str, Any]:
     if random.random() < 0.6:
         target["labels"] = random.sample(LABELS, random.randint(1, len(LABELS)))
     if number < len(COMPANIES) or random.random() < 0.5:
-        target |= {"provider": "openai_compatible", "price": {"input": 1, "output": 2, "source": "search"}}
+        provider = random.choice(PROVIDERS)
+        target |= {"provider": provider, "price": {"input": 1, "output": 2, "source": "search"}}
         company = COMPANIES[number] if number < len(COMPANIES) else random.choice((None, *COMPANIES))
         target |= {"operator": company} if company else {}
     else:
-        target |= {"engine": "vllm", "concurrency": random.choice((None, 1))}
+        target |= {"engine": random.choice(ENGINES), "concurrency": random.choice((None, 1))}
     return target
 
 
@@ -105,7 +109,19 @@ def _workload(random: Random, scan: bool) -> dict[str, Any]:
         workload["keep_content"] = {"ttl_days": 1, "up_to": random.choice(CLASSES)}
     if scan and random.random() < 0.4:
         workload["sensitivity"] = _actions(random)
+    if random.random() < 0.3:
+        workload |= _prompts(random, workload["targets"])
     return workload
+
+
+def _prompts(random: Random, targets: list[str]) -> dict[str, Any]:
+    """Variants of the prompt: for every target, or for some."""
+    variants: dict[str, Any] = {
+        "v1": {"system": f"Be brief {OPERATORS}.", "template": f"Say it again: {{content}} {OPERATORS}"},
+        "v2": {"system": f"Be kind {OPERATORS}.", "parameters": {"temperature": 0.5}},
+    }
+    some = {name: random.choice(("v1", "v2")) for name in targets if random.random() < 0.6}
+    return {"prompts": variants, "prompt": random.choice(("v1", "v2", some))}
 
 
 def _key(random: Random, number: int) -> dict[str, Any]:

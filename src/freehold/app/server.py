@@ -26,6 +26,7 @@ from freehold.app.health import configured_health
 from freehold.app.ledgers import configured_ledger
 from freehold.app.logs import tell_of_accident
 from freehold.app.metrics_door import MetricsDoor
+from freehold.app.migrations import migrations_followed
 from freehold.app.policy import build_policy
 from freehold.app.reload import Reloader, file_watched
 from freehold.app.signals import Watcher, build_webhook, owned_slots, signals_watched
@@ -124,6 +125,7 @@ async def serve(file: ConfigFile, post: Post) -> None:
                     await beside.enter_async_context(post.crew.answering(partial(state_of, gateway, metrics)))
                 for watch in (
                     policies_on_record(gateway, policies),
+                    migrations_followed(gateway, ledger, metrics.count_shadow, conducts=post.admin is not None),
                     content_kept(content),
                     file_watched(reloader),
                     _watched(gateway),

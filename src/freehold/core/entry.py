@@ -21,6 +21,7 @@ AttemptOutcome: TypeAlias = Literal[
     "finished", "unreachable", "timed_out", "rejected", "overloaded", "broken", "malformed", "cut", "stalled", "cancelled"
 ]
 CostBasis: TypeAlias = Literal["rented", "owned"]
+Purpose: TypeAlias = Literal["shadow"]  # why the gateway asked by itself
 
 
 class Attempt(msgspec.Struct, kw_only=True):
@@ -66,7 +67,8 @@ class Entry(msgspec.Struct, kw_only=True):
     tokens would have cost at `shadow_at`: a comparison, part of no cost. `lab`: a stand-in served it. `team` and `user` are the
     key's, never the caller's own words. `charges` are booked in the transaction that makes the entry durable. `findings`: how
     many values of each sensitive kind its content held; never a value. `trace`: its span, for observers; not kept in the ledger.
-    `prompt` and `weights` are those of the last attempt, as target and model are.
+    `prompt` and `weights` are those of the last attempt, as target and model are. `purpose`: not a caller's request but the
+    gateway's own, under a workload of its own; None: a caller's.
     """
 
     id: str
@@ -103,6 +105,7 @@ class Entry(msgspec.Struct, kw_only=True):
     weights: str | None = None
     ttft_s: float | None = None
     total_s: float = 0.0
+    purpose: Purpose | None = None
     removed: tuple[Removed, ...] = ()
     attempts: list[Attempt] = []
     trace: Trace | None = None

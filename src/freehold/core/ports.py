@@ -319,7 +319,7 @@ class Graded(msgspec.Struct, frozen=True):
     slice: str | None = None
 
 
-class Grader(Protocol):
+class PairGrader(Protocol):
     """Scores the answers of two models to one request, whatever dialect they came in. Pure: it asks nobody."""
 
     def grade(self, request: Request, candidate: Whole, incumbent: Whole) -> Graded:

@@ -38,7 +38,9 @@ class Message(msgspec.Struct):
     content: str | list[_Part] | None = None
 
 
-class _StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct):
+    """Of a stream, in either of OpenAI's dialects."""
+
     include_usage: bool | None = None
 
 
@@ -48,7 +50,7 @@ class Chat(msgspec.Struct):
     model: str
     messages: list[Message]
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
     n: int | None = None
@@ -75,23 +77,26 @@ class Chat(msgspec.Struct):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+AnyRequest = TypeVar("AnyRequest")
+AnyChat = TypeVar("AnyChat", bound=Chat)
 _chats = msgspec.json.Decoder(Chat)
 
 
 def read_chat(body: bytes) -> Chat:
     """A request from its body. Raises Refusal with 400 where a real API would."""
-    return checked_chat(_chats, body)
+    return sound(decoded(_chats, body))
 
 
-AnyChat = TypeVar("AnyChat", bound=Chat)
-
-
-def checked_chat(decoder: msgspec.json.Decoder[AnyChat], body: bytes) -> AnyChat:
-    """The same for any dialect whose requests have a chat's fields."""
+def decoded(decoder: msgspec.json.Decoder[AnyRequest], body: bytes) -> AnyRequest:
+    """A request of any dialect. Raises Refusal with 400 on what is none."""
     try:
-        chat = decoder.decode(body)
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _invalid(f"We could not parse your request: {error}") from None
+
+
+def sound(chat: AnyChat) -> AnyChat:
+    """The same chat. Raises Refusal with 400 where it asks for nothing, or for more than can be."""
     if not chat.messages:
         raise _invalid("messages is empty; give at least one")
     choices, limit = 1 if chat.n is None else chat.n, chat.limit

@@ -47,10 +47,14 @@ class Script(Protocol):
 
 
 class Chunks:
-    """Writes the events of one answer. `usage` in every chunk is null where the caller asked for counts at the end."""
+    """Writes the events of one answer. `usage` in every chunk is null where the caller asked for counts at the end.
+
+    `objects`: what a chunk and a whole answer are called.
+    """
 
     done = DONE
     error = _ERROR
+    objects = ("chat.completion.chunk", "chat.completion")
 
     def __init__(self, answer_id: str, chat: Chat, generation: Generation, *, wrong_usage: bool = False) -> None:
         self.counts = chat.wants_usage and bool(chat.stream)
@@ -58,7 +62,7 @@ class Chunks:
         self._id = answer_id
         self._usage = usage_of(generation) | ({"completion_tokens": -1, "total_tokens": None} if wrong_usage else {})
         self._rest = {"created": int(time.time()), "model": chat.model, "system_fingerprint": FINGERPRINT}
-        head = _encode({"id": answer_id, "object": "chat.completion.chunk", **self._rest})
+        head = _encode({"id": answer_id, "object": self.objects[0], **self._rest})
         self._before = b"data: " + head[:-1] + b',"choices":['
         self._after = b'],"usage":null}\n\n' if self.counts else b"]}\n\n"
 
@@ -87,11 +91,8 @@ class Chunks:
 
     def whole(self, *, with_usage: bool) -> bytes:
         """The answer as one body."""
-        choices = [
-            {"index": index, "message": self._message(index), "logprobs": None, "finish_reason": self._generation.finish_reason}
-            for index in range(len(self._generation.choices))
-        ]
-        body = {"id": self._id, "object": "chat.completion", **self._rest, "choices": choices}
+        choices = [self._choice(index) for index in range(len(self._generation.choices))]
+        body = {"id": self._id, "object": self.objects[1], **self._rest, "choices": choices}
         return _encode(body | {"usage": self._usage} if with_usage else body)
 
     def error_event(self) -> bytes:
@@ -99,8 +100,14 @@ class Chunks:
         return b"data: " + _ERROR + b"\n\n"
 
     def _event(self, index: int, delta: dict[str, Any], reason: str | None = None) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return self._chunk({"index": index, "delta": delta, "logprobs": None, "finish_reason": reason})
+
+    def _chunk(self, choice: dict[str, Any]) -> bytes:
         return self._before + _encode(choice) + self._after
+
+    def _choice(self, index: int) -> dict[str, Any]:
+        reason = self._generation.finish_reason
+        return {"index": index, "message": self._message(index), "logprobs": None, "finish_reason": reason}
 
     def _first_delta(self, index: int) -> dict[str, Any]:
         if self._generation.tool is None:

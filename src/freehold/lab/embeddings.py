@@ -5,8 +5,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.lab.asgi import Refusal
-from freehold.lab.chat import Chat, Message
+from freehold.lab.chat import Chat, Message, decoded
 from freehold.lab.chunks import Chunks
 from freehold.lab.generation import Generation
 
@@ -23,10 +22,7 @@ _requests = msgspec.json.Decoder(_Request)
 
 def read_embeddings(body: bytes) -> Chat:
     """A request from its body, each text as one message. Raises Refusal with 400."""
-    try:
-        request = _requests.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, "invalid_request_error", None, f"We could not parse your request: {error}") from None
+    request = decoded(_requests, body)
     texts = [request.input] if isinstance(request.input, str) else request.input
     return Chat(model=request.model, messages=[Message(content=text) for text in texts])
 

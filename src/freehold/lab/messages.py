@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from freehold.lab.asgi import Refusal
-from freehold.lab.chat import Chat, checked_chat
+from freehold.lab.chat import Chat, decoded, sound
 from freehold.lab.generation import Generation
 
 _REASONS: Mapping[str, str] = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
@@ -28,7 +28,7 @@ _requests = msgspec.json.Decoder(_Request)
 
 def read_messages(body: bytes) -> Chat:
     """A request from its body; its system prompt counts as no text. Raises Refusal with 400 where a real API would."""
-    request = checked_chat(_requests, body)
+    request = sound(decoded(_requests, body))
     if request.max_tokens is None or request.tools:
         raise Refusal(400, "invalid_request_error", None, "give max_tokens, and no tools: this stand-in calls none")
     return request

@@ -1,6 +1,6 @@
 """The ASGI application that every lab server is: the wires of two APIs, faults on demand, and a tally of what was really done.
 
-POST /v1/chat/completions, /v1/messages, /v1/embeddings · GET /v1/models · GET /health · GET /lab/tally · POST /lab/faults
+POST to the paths of `wires` and to /lab/faults · GET /v1/models, /health and /lab/tally
 """
 
 import asyncio

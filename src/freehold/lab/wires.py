@@ -8,6 +8,7 @@ import msgspec
 from freehold.lab.asgi import Refusal
 from freehold.lab.chat import Chat, read_chat
 from freehold.lab.chunks import Chunks, Script
+from freehold.lab.completions import TextChunks, read_completions
 from freehold.lab.embeddings import EmbeddingScript, embedded, read_embeddings
 from freehold.lab.generation import Generation, generate
 from freehold.lab.messages import MessageScript, messages_error, read_messages
@@ -37,6 +38,7 @@ def openai_error(refused: Refusal) -> bytes:
 
 WIRES: Mapping[str, Wire] = {
     "/v1/chat/completions": Wire(read_chat, generate, Chunks, openai_error),
+    "/v1/completions": Wire(read_completions, generate, TextChunks, openai_error),
     "/v1/messages": Wire(read_messages, generate, MessageScript, messages_error),
     "/v1/embeddings": Wire(read_embeddings, embedded, EmbeddingScript, openai_error),
 }

@@ -21,6 +21,8 @@ class EventSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that this chunk completes. Raises EventTooLong."""
         buffer = self._buffer
+        if not buffer and chunk.find(b"\n\n") == len(chunk) - 2 and b"\r" not in chunk and len(chunk) > 1:
+            return [chunk]  # most chunks are one event
         buffer += chunk
         events: list[bytes] = []
         start = 0

@@ -18,7 +18,7 @@ _LONGEST_SLICE = 64
 
 
 class Agreement(msgspec.Struct, frozen=True):
-    """A Grader. `slice_by`: the field of the incumbent's JSON answer whose value names the slice."""
+    """A PairGrader. `slice_by`: the field of the incumbent's JSON answer whose value names the slice."""
 
     slice_by: str | None = None
 

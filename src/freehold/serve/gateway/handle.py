@@ -1,7 +1,7 @@
 """The request line: one request, start to end, as a straight line. Start reading here.
 
 admit the caller · read the bytes · scan and classify the data · decide the targets · attempt them · relay the answer
-· settle it durably · release its end · observe · keep.
+· settle it durably · release its end · observe · mirror · keep.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from freehold.serve.gateway.classify import classify
 from freehold.serve.gateway.closing import Closing, refusal
 from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.holding import decided_in_time
-from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.house import Copied, Gateway
 from freehold.serve.gateway.inspection import inspect
 from freehold.serve.gateway.paying import paid
 from freehold.serve.gateway.record import Record
@@ -58,6 +58,7 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
     record = Record(gateway.clock, policy, trace)
     bind_contextvars(request_id=record.id, traceparent=record.trace.header())  # every line logged from here on carries them
     answering: Answering | None = None
+    copy: Copied | None = None
     gateway.in_flight += 1
     try:
         async with asyncio.timeout(policy.bounds.total_s):
@@ -67,12 +68,14 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             content = await inspect(request, policy.inspector, lambda found: classify(request, key, headers, policy, found)[1])
             workload, ask = classify(request, key, headers, policy, content)
             speech = Speech(request, surface, workload.prompts)
-            ask = scoped(ask, workload, key, policy.targets)
+            ask = gateway.drawn(scoped(ask, workload, key, policy.targets), record.id)
             record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             record.open(request, ask, key, headers)
             record.found(content)
             decision = await decided_in_time(speech, ask, gateway, record)
             decision = await paid(decision, speech.longest(decision), gateway, record)
+            copy = gateway.mirror.overhear(sink, decision, speech, record) if gateway.mirror is not None else None
+            sink = copy or sink
             if gateway.keeper is not None:
                 kept = content.kept(workload.name, ask.handling)
                 sink = gateway.keeper.copying(sink, request.fields, policy.keep.get(workload.name), kept, headers)
@@ -95,9 +98,7 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
         if answering is not None:
             await answering.finish()
         await gateway.admission.correct(record.admitted, record.tokens())
-    _observe(record, gateway)
-    if gateway.keeper is not None and record.opened and settled is closing:  # else its entry could not be written
-        gateway.keeper.take(sink, record.entry)
+    _afterwards(gateway, record, sink, copy, written=settled is closing)
 
 
 def _require_room(gateway: Gateway) -> None:
@@ -161,10 +162,12 @@ async def _send(closing: Closing, sink: Sink, record: Record) -> None:
         await sink.end(closing.data)
 
 
-def _observe(record: Record, gateway: Gateway) -> None:
-    for observer in gateway.observers if record.opened else ():
-        try:
-            observer(record.entry)
-        except Exception as error:  # a sink must never fail a request: counted and logged, not felt
-            gateway.observer_failures += 1
-            _log.warning("an observer failed", kind=type(error).__name__)
+def _afterwards(gateway: Gateway, record: Record, sink: Sink, copy: Copied | None, *, written: bool) -> None:
+    """Those who look at a request once it is over. None of them is felt; without a written entry there is nothing to go by."""
+    if not record.opened:
+        return
+    gateway.show(record.entry)
+    if written and copy is not None:
+        copy.hand_over()
+    if written and gateway.keeper is not None:
+        gateway.keeper.take(sink, record.entry)

@@ -8,7 +8,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
@@ -18,6 +18,7 @@ import structlog
 from freehold.core.data import Handling
 from freehold.core.entry import Entry
 from freehold.core.ports import Sink
+from freehold.serve.gateway.overhearing import Overheard
 from freehold.serve.gateway.policy import Keep
 from freehold.serve.stores.content_record import Kept
 from freehold.serve.stores.place import StoreError
@@ -47,49 +48,15 @@ class ContentStore(Protocol):
         ...
 
 
-class Copy:
-    """A Sink that passes everything on and keeps a copy of the body, as long as that and the request fit in `limit` bytes."""
+class Copy(Overheard):
+    """What is to be kept of one request: its fields, and the answer as it is overheard, as long as both fit in `limit` bytes."""
 
     def __init__(self, sink: Sink, fields: Fields, keep: Keep, handling: Handling, limit: int) -> None:
-        self.started = sink.started
+        super().__init__(sink, sum(len(memoryview(raw)) for raw in fields.values()), limit)
         self.fields = fields
         self.keep = keep
         self.handling = handling
         self.subject = subject_of(fields)
-        self.chunks: list[bytes] = []
-        self.size = sum(len(memoryview(raw)) for raw in fields.values())
-        self._sink = sink
-        self._limit = limit
-
-    @property
-    def fits(self) -> bool:
-        """Whether all of it is here."""
-        return self.size <= self._limit
-
-    def cancelled_by_hang_up(self) -> AbstractAsyncContextManager[None]:
-        return self._sink.cancelled_by_hang_up()
-
-    async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        self.started = True
-        await self._sink.head(status, headers)
-
-    async def write(self, data: bytes) -> None:
-        self._note(data)
-        await self._sink.write(data)
-
-    async def end(self, data: bytes = b"") -> None:
-        self._note(data)
-        await self._sink.end(data)
-
-    def abort(self) -> None:
-        self._sink.abort()
-
-    def _note(self, data: bytes) -> None:
-        self.size += len(data)
-        if self.fits:
-            self.chunks.append(data)
-        else:
-            self.chunks.clear()
 
 
 class Keeper:

@@ -126,9 +126,4 @@ async def _book(record: Record, gateway: Gateway) -> None:
     except LedgerUnavailable as error:
         _log.error("probe not written", target=entry.target, problem=error.message, spent_nanousd=entry.cost_nanousd)
         return
-    for observer in gateway.observers:
-        try:
-            observer(entry)
-        except Exception as error:  # a sink must never end the watch: counted and logged
-            gateway.observer_failures += 1
-            _log.warning("an observer failed", kind=type(error).__name__)
+    gateway.show(entry)

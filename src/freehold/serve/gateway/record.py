@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from freehold.core.decision import Candidate
-from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome
+from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome, Purpose
 from freehold.core.ids import request_id
 from freehold.core.policy_facts import Demanded
 from freehold.core.ports import HttpCall
@@ -42,6 +42,7 @@ class Record:
         self.left_out: frozenset[str] = frozenset()
         self.reports_cost = False
         self._request: Request | None = None
+        self._workload = ""
         self._entry: Entry | None = None
         self._input_bytes = self._prompt_bytes = self._text_bytes = self._content_events = 0
 
@@ -56,17 +57,21 @@ class Record:
         """Whether there is an entry to settle."""
         return self._entry is not None
 
-    def open(self, request: Request, ask: Ask, key: Key, headers: Mapping[str, str]) -> None:
-        """Begin the entry of an admitted, classified request."""
+    def open(
+        self, request: Request, ask: Ask, key: Key, headers: Mapping[str, str], purpose: Purpose | None = None
+    ) -> None:  # fmt: skip
+        """Begin the entry of an admitted, classified request; one of the gateway's own is no traffic of that workload."""
+        self._workload = ask.workload
         self._input_bytes = 0 if request.dialect == "anthropic_count_tokens" else request.input_bytes  # counting is free
         self._request, self.reports_cost = request, headers.get(REPORT) == "cost"
         regions = ask.handling.regions
         self._entry = Entry(
             id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
-            workload=ask.workload, key=key.name, team=key.team, user=key.user, data_class=ask.handling.data_class.name,
+            workload=ask.workload if purpose is None else f"freehold-{purpose}:{ask.workload}",
+            key=key.name, team=key.team, user=key.user, data_class=ask.handling.data_class.name,
             regions=None if regions is None else tuple(sorted(regions)), asked_model=request.model,
             dialect=request.dialect, stream=request.stream, policy=self.policy.version,
-            demanded=_demanded(ask), trace=self.trace,
+            demanded=_demanded(ask), trace=self.trace, purpose=purpose,
         )  # fmt: skip
 
     def found(self, content: Inspection) -> None:
@@ -87,7 +92,7 @@ class Record:
             target=target.name, model=target.model, kind=target.kind, reason=candidate.reason, started_s=self.elapsed_s(),
             price=price, weights=target.weights,
         )  # fmt: skip
-        workload = self.policy.workloads.get(entry.workload)  # none where the gateway asks for itself
+        workload = self.policy.workloads.get(self._workload)  # none where the gateway asks for itself
         variant = None if workload is None else workload.prompts.get(target.name)
         if variant is not None:
             attempt.prompt = variant.release

@@ -17,10 +17,11 @@ def scoped(ask: Ask, workload: Workload, key: Key, targets: Mapping[str, Target]
         raise Forbidden(f"this key may send data up to {key.up_to.name}, and this is {ask.handling.data_class.name}")
     if key.targets is None and key.models is None:
         return ask
-    within = frozenset(name for name in workload.targets if reaches(key, targets[name]))
-    if ask.named is not None and within.isdisjoint(ask.named):
+    within = frozenset(name for name, target in targets.items() if reaches(key, target))
+    usable = within.intersection(workload.targets)
+    if ask.named is not None and usable.isdisjoint(ask.named):
         raise Forbidden("this key may not use the target or model that the request names", param="model")
-    if not within:
+    if not usable:
         raise Forbidden(f"this key may not use any target of workload {workload.name!r}", param="model")
     return msgspec.structs.replace(ask, within=within)
 

@@ -56,6 +56,7 @@ class PrometheusSink:
         )
         self._events = counter("webhook_events_total", "Changes of signals for the webhook, sent or lost.", ("outcome",))
 
+        self._shadow = counter("shadow_total", "Answers asked for once more for a migration, by what became of them.", ("outcome",))
         self._limited = counter("limited_total", "Requests turned away by a limit or a budget.", ("scope", "reason"))
         self._budgets = gauge("budget_remaining_ratio", "Least share of its limit that an owner has left.", ("budget",))
         self._workers = gauge("workers", "Processes that serve.")
@@ -113,6 +114,10 @@ class PrometheusSink:
     def count_content(self, outcome: str, times: int) -> None:
         """What became of content that was to be kept, or was."""
         self._content.labels(outcome).inc(times)
+
+    def count_shadow(self, outcome: str) -> None:
+        """What became of a request that a migration's candidate was to answer too."""
+        self._shadow.labels(outcome).inc()
 
     def count_limited(self, scope: str, reason: str) -> None:
         """A request was turned away."""

@@ -15,7 +15,7 @@ ENTRY_COLUMNS = tuple(
     "id received_at stands_for workload key data_class regions asked_model dialect stream policy outcome status error_code "
     "reason removed spilled target model basis uncached_input cache_read cache_write answer_output reasoning usage_source "
     "cost_nanousd ttft_s total_s marginal_nanousd shadow_nanousd shadow_at lab demanded team user_id budgets findings "
-    "prompt weights".split()
+    "prompt weights purpose".split()
 )
 ATTEMPT_COLUMNS = tuple(
     "entry_id n target model kind reason started_s first_token_s ended_s outcome status detail uncached_input cache_read "
@@ -34,7 +34,7 @@ def entry_row(e: Entry) -> tuple[object, ...]:
         *_buckets(e.usage), e.cost_nanousd, e.ttft_s, e.total_s, e.marginal_nanousd, e.shadow_nanousd, e.shadow_at, e.lab,
         None if e.demanded is None else msgspec.json.encode(e.demanded).decode(), e.team, e.user,
         msgspec.json.encode([charge.owner for charge in e.charges]).decode() if e.charges else None,
-        msgspec.json.encode(e.findings).decode() if e.findings else None, e.prompt, e.weights,
+        msgspec.json.encode(e.findings).decode() if e.findings else None, e.prompt, e.weights, e.purpose,
     )  # fmt: skip
 
 

@@ -86,6 +86,14 @@ _MIGRATIONS = (
     ALTER TABLE attempts ADD COLUMN output_audio BIGINT;
     ALTER TABLE attempts ADD COLUMN service_tier TEXT;
     """,
+    """
+    ALTER TABLE entries ADD COLUMN purpose TEXT;
+    CREATE TABLE migrations (id TEXT PRIMARY KEY, workload TEXT NOT NULL, target TEXT NOT NULL, settings TEXT NOT NULL,
+        made_at FLOAT8 NOT NULL, lines BIGINT NOT NULL, events BIGINT NOT NULL);
+    CREATE TABLE migration_events (migration TEXT NOT NULL, n BIGINT NOT NULL, at FLOAT8 NOT NULL, kind TEXT NOT NULL,
+        decided_by TEXT NOT NULL, why TEXT NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY (migration, n));
+    CREATE TABLE migration_scores (migration TEXT NOT NULL, n BIGINT NOT NULL, score TEXT NOT NULL, PRIMARY KEY (migration, n));
+    """,
 )
 
 _SERVER = "SELECT current_setting('server_encoding'), current_setting('fsync'), current_schema()"

@@ -93,6 +93,15 @@ _MIGRATIONS = (
     ALTER TABLE attempts ADD COLUMN output_audio INTEGER;
     ALTER TABLE attempts ADD COLUMN service_tier TEXT;
     """,
+    """
+    ALTER TABLE entries ADD COLUMN purpose TEXT;
+    CREATE TABLE migrations (id TEXT PRIMARY KEY, workload TEXT NOT NULL, target TEXT NOT NULL, settings TEXT NOT NULL,
+        made_at REAL NOT NULL, lines INTEGER NOT NULL, events INTEGER NOT NULL) STRICT;
+    CREATE TABLE migration_events (migration TEXT NOT NULL, n INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
+        decided_by TEXT NOT NULL, why TEXT NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY (migration, n)) STRICT, WITHOUT ROWID;
+    CREATE TABLE migration_scores (migration TEXT NOT NULL, n INTEGER NOT NULL, score TEXT NOT NULL,
+        PRIMARY KEY (migration, n)) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"

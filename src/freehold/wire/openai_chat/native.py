@@ -15,6 +15,7 @@ from freehold.wire.openai_chat.added_up import AddedUp
 from freehold.wire.openai_chat.calls import model_of, post, with_usage
 from freehold.wire.openai_chat.error_names import error_codes, error_name
 from freehold.wire.openai_chat.quirks import OTHERS, Quirks
+from freehold.wire.openai_chat.repeating import Repeating
 from freehold.wire.openai_chat.usage import Groq, counts_of, of_all_choices, read_usage
 from freehold.wire.retry_after import retry_after_s
 from freehold.wire.sse import data_of
@@ -81,7 +82,7 @@ class OpenAiChat(Stateless):
 
     def deltas(self) -> StreamCount:
         """What counts one stream."""
-        return AddedUp(self) if self._quirks.counts_one_choice else self
+        return AddedUp(self) if self._quirks.counts_one_choice else Repeating(self)
 
     def delta(self, event: bytes) -> Delta:
         """One stream event; ValueError on data that is neither [DONE] nor a chunk."""

@@ -201,4 +201,4 @@ def finish(w: World, r: int, s: int) -> None:
 
 def fits(w: World, tokens: int) -> bool:
     """Whether an empty replica has memory for a request of so many tokens, the last of which is never kept."""
-    return blocks_of(w, tokens - 1) <= w.rules[0]["kv_blocks"]
+    return blocks_of(w, tokens - 1) <= int(w.rules[0]["kv_blocks"])

@@ -11,31 +11,36 @@ from freehold.plan.capacity.simulator.world import ARRIVED, IDLE, LEFT, NOBODY, 
 
 def run_until(w: World, at: float) -> None:
     """End every run that is over before `at` and plan the next; a moment's arrivals come before what ends in it."""
-    replicas = w.replicas
     while True:
-        first = 0
-        for r in range(1, len(replicas)):
-            if replicas[r]["end"] < replicas[first]["end"]:
-                first = r
-        if not replicas[first]["end"] < at:
+        r = first_over(w)
+        if not w.replicas[r]["end"] < at:
             return
-        w.tally[0]["now"] = replicas[first]["end"]
-        end_run(w, first)
-        plan_run(w, first)
+        w.tally[0]["now"] = w.replicas[r]["end"]
+        end_run(w, r)
+        plan_run(w, r)
 
 
-def feed(w: World, times: Floats, lengths: Ints) -> None:
-    """Let requests arrive in order of time, counted from the first one. Columns of `lengths`: input, output, sensitive, prefix blocks, where they start."""
+def first_over(w: World) -> int:
+    """The replica whose run ends first; the first of equals."""
+    first = 0
+    for r in range(1, len(w.replicas)):
+        if w.replicas[r]["end"] < w.replicas[first]["end"]:
+            first = r
+    return first
+
+
+def run(w: World, times: Floats, lengths: Ints, to_the_end: bool) -> None:
+    """Let requests arrive in order of time, counted from the first one; then, if `to_the_end`, until none is on its way.
+
+    Columns of `lengths`: input, output, whether it is sensitive, its prefix blocks, and where they start in `ids`.
+    """
     for i in range(len(times)):
         at = float(times[i])
         run_until(w, at)
         w.tally[0]["now"] = at
         arrive(w, at, lengths[i])
-
-
-def drain(w: World) -> None:
-    """Run until nothing is on its way."""
-    run_until(w, np.inf)
+    if to_the_end:
+        run_until(w, np.inf)
 
 
 def arrive(w: World, at: float, lengths: Ints) -> None:

@@ -110,13 +110,13 @@ class Simulator:
         starts = start + np.cumsum(counts) - counts
         columns = (arrivals.input_tokens, arrivals.output_tokens, arrivals.sensitive, counts, starts)
         lengths = np.column_stack(columns).astype(np.int64)
-        self._core.feed(self._world, arrivals.at_s - self._first_s, lengths)
+        self._core.run(self._world, arrivals.at_s - self._first_s, lengths, False)
         return self._finished()
 
     def drain(self) -> Finished:
         """Nothing more arrives; all that was still on its way."""
         self._world, _ = with_room(self._world, 0, np.zeros(0, np.int64))
-        self._core.drain(self._world)
+        self._core.run(self._world, np.zeros(0), np.zeros((0, 5), np.int64), True)
         return self._finished()
 
     def totals(self) -> Totals:

@@ -1,4 +1,4 @@
-"""The times of a trace of any length in bounded memory: histograms with quantiles to one part in 128, and goodput under an SLO."""
+"""A trace of any length in bounded memory: histograms of its times with quantiles to one part in 128, and goodput under an SLO."""
 
 from collections.abc import Callable, Iterable
 
