@@ -3,14 +3,13 @@
 A finding counts for the target it was made at: once its server, address or model is another, it is no longer looked at.
 """
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from freehold.app.whole_file import write_whole
 from freehold.core.capability import Capabilities, Capability
 from freehold.core.errors import BadSettings
 from freehold.core.target import Target
@@ -83,13 +82,5 @@ def write_probes(config: Path, targets: Mapping[str, Probed]) -> Path:
     """Replace the file beside that configuration whole, durably and at once; the path of it. Raises BadSettings."""
     path = config.parent / FILE_NAME
     text = msgspec.json.format(msgspec.json.encode(Probes(1, dict(sorted(targets.items())))), indent=2) + b"\n"
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{FILE_NAME}.", delete=False) as part:
-            part.write(text)
-            part.flush()
-            os.fsync(part.fileno())
-        Path(part.name).chmod(0o644)
-        Path(part.name).replace(path)
-    except OSError as error:
-        raise BadSettings(f"cannot write {path}: {error.strerror}") from None
+    write_whole(path, text.decode())
     return path

@@ -1,7 +1,5 @@
 """Choose another prompt variant in `freehold.yaml`: that one value changes where it stands, and nothing else of the file does."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -9,6 +7,7 @@ import yaml
 
 from freehold.app.config_file import ConfigFile, Location
 from freehold.app.prompts import configured_prompts
+from freehold.app.whole_file import write_whole
 from freehold.core.errors import BadSettings
 from freehold.core.prompt import Variant
 
@@ -41,7 +40,7 @@ def switch_prompt(path: Path, workload: str, variant: str, target: str | None = 
     released = configured_prompts(after)[workload][places[0]]
     was: Variant = chosen[places[0]]
     if after.version != before.version:
-        _write(path, _with_value(before, text, where, variant))
+        write_whole(path, _with_value(before, text, where, variant))
     return Switched(
         workload=workload, targets=places, before=was.release, after=released.release,
         changed=after.version != before.version, version=after.version,
@@ -96,17 +95,3 @@ def _read(path: Path) -> str:
         raise BadSettings(f"no configuration at {path}; give one with -c") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"cannot read {path}: {error}") from None
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole, durably and at once, with the rights it had; behind a link, where that leads to. Raises BadSettings."""
-    place = path.resolve()
-    try:
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as part:
-            part.write(text.encode())
-            part.flush()
-            os.fsync(part.fileno())
-        Path(part.name).chmod(place.stat().st_mode & 0o777)
-        Path(part.name).replace(place)
-    except OSError as error:
-        raise BadSettings(f"cannot write {place}: {error.strerror}") from None

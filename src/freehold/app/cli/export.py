@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from freehold.app.billing_lines import Bill, BillTotals
 from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.output import emit_json, notes
+from freehold.app.whole_file import whole_file
 from freehold.core.errors import BadSettings
 from freehold.core.money import show
 from freehold.serve.sinks.focus import COLUMNS, Line, Version, cells
@@ -118,26 +119,8 @@ def _print_lines(lines: Iterable[Line], version: Version) -> None:
 
 def _write_whole(path: Path, lines: Iterable[Line], version: Version) -> None:
     """The file appears when it is whole and on disk; what was there before stays until then."""
-    if path.exists() and not path.is_file():
-        raise BadSettings(f"output is {path}, which is no regular file; name a file")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            _write(file, lines, version)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise BadSettings(f"cannot write {path}: {error.strerror}; nothing of the export is kept") from None
-    finally:
-        _remove(part)
-
-
-def _remove(part: Path) -> None:
-    try:
-        part.unlink(missing_ok=True)
-    except OSError:  # its folder is no folder, or may not be written: then there is no part either
-        return
+    with whole_file(path, "nothing of the export is kept") as file:
+        _write(file, lines, version)
 
 
 def _write(file: TextIO, lines: Iterable[Line], version: Version) -> None:

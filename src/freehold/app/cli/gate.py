@@ -12,6 +12,7 @@ from rich.table import Table
 from freehold.app.cli.gate_chart import chart
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.gate_page import render_gate
+from freehold.app.whole_file import write_whole
 from freehold.core.errors import BadSettings
 from freehold.move.migration.gate import Gate, open_gate
 from freehold.move.migration.pair import GateSettings, Guardrail, Held
@@ -39,8 +40,8 @@ class Asked:
 
     def settings(self) -> GateSettings:
         """As the gate takes it. Raises BadSettings."""
-        guardrails = [_guardrail("worse_by", text) for text in self.worse_by] + [
-            _guardrail("at_most", text) for text in self.at_most
+        guardrails = [guardrail_flag("worse_by", text) for text in self.worse_by] + [
+            guardrail_flag("at_most", text) for text in self.at_most
         ]
         return GateSettings(self.margin, self.alpha, self.min_samples, tuple(guardrails))
 
@@ -68,7 +69,7 @@ def gate(file: Path, *, asked: Asked = _USUAL, html: Path | None = None, json: b
     pairs = _run(looking, file)
     verdict = looking.verdict()
     if html is not None:
-        _write(html, render_gate(verdict))
+        write_whole(html, render_gate(verdict))
         notes.print(f"Written: {html}", soft_wrap=True, highlight=False, markup=False)
     if json:
         emit_json(verdict)
@@ -89,24 +90,13 @@ def _run(gate: Gate, file: Path) -> int:
     return pairs
 
 
-def _guardrail(held: Held, text: str) -> Guardrail:
+def guardrail_flag(held: Held, text: str) -> Guardrail:
+    """A guardrail as a flag states it, NAME=LIMIT. Raises BadSettings."""
     name, _, limit = text.partition("=")
     with suppress(ValueError):
         if name:
             return Guardrail(name, held, float(limit))
     raise BadSettings(f"--{held.replace('_', '-')} is {text!r}; give NAME=LIMIT, such as errors=0.01")
-
-
-def _write(path: Path, page: str) -> None:
-    """Whole or not at all. Raises BadSettings where the file cannot be written."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # its folder may be none: then there is no part either
-            part.unlink(missing_ok=True)
-        raise BadSettings(f"cannot write {path}: {error.strerror}; give a file in an existing folder with room") from None
 
 
 def _show(verdict: Verdict, unused: int) -> None:

@@ -1,12 +1,11 @@
 """The plan in the terminal, as a report one can read aloud, and as a page on disk."""
 
-import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from freehold.core.errors import BadSettings
+from freehold.app.whole_file import write_whole
 from freehold.plan.amounts import money, percent, tokens
 from freehold.plan.document import Plan, WorkloadPlan
 from freehold.plan.report import render_html
@@ -16,13 +15,7 @@ from freehold.plan.wording import answer, breach, crossings, following, money_ra
 
 def write_page(path: Path, made: Plan) -> None:
     """The plan as one self-contained page, whole or not at all. Raises BadSettings where the file cannot be written."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(render_html(made), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BadSettings(f"cannot write {path}: {error.strerror}; give a file in an existing folder with room") from None
+    write_whole(path, render_html(made))
 
 
 def show_plan(made: Plan, console: Console, *, brief: bool = False) -> None:

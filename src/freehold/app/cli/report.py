@@ -1,9 +1,7 @@
 """`freehold report`: what the ledger proves, for others to read."""
 
 import datetime as dt
-import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +17,7 @@ from freehold.app.residency.document import Asked, Residency
 from freehold.app.residency.page import destination_cells, labelled, render_residency, told, words
 from freehold.app.residency.report import residency as residency_report
 from freehold.app.residency.words import counted
+from freehold.app.whole_file import write_whole
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
 from freehold.serve.stores.place import LedgerPlace
@@ -98,15 +97,8 @@ def residency(
 
 def write_residency(path: Path, made: Residency) -> None:
     """The report as a page, whole or not at all. Raises BadSettings where the file cannot be written."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(render_residency(made), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise BadSettings(f"cannot write {path}: {error.strerror}; give a file in an existing folder with room") from None
-    finally:
-        with suppress(OSError):  # its folder may be none: then there is no part either
-            part.unlink(missing_ok=True)
+    write_whole(path, render_residency(made))
+
 
 
 def show_residency(made: Residency) -> None:
