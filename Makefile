@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench bench-plan bench-soak docs clean
+.PHONY: help demo test test-long check bench bench-plan bench-soak bench-engines docs clean
 
 help:  ## What there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,8 +44,12 @@ bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a p
 bench-soak: .venv/.installed  ## The gateway with everything on, before failing providers: leaks, lost entries, tokens (MINUTES=20)
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(ARGS)
 
+bench-engines: .venv/.installed  ## What a second engine accepts and does not honour (transformers serve; 1.2 GB of disk)
+	@$(BIN)/python -m benchmarks.engines $(ARGS)
+
 docs: .venv/.installed  ## Regenerate docs/reference from the code
 	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m tests.e2e.fault_table
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-focus .venv-litellm .venv-presidio .venv-tensorzero .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log
+	rm -rf .venv .venv-focus .venv-litellm .venv-presidio .venv-tensorzero .venv-transformers .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log

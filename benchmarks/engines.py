@@ -52,6 +52,15 @@ def main() -> int:
     except (OSError, subprocess.CalledProcessError) as error:
         notes.print(f"transformers cannot be installed here: {error}", markup=False, highlight=False)
         return 1
+    try:
+        return compared(model)
+    except (RuntimeError, urllib.error.URLError) as error:
+        notes.print(str(error), markup=False, highlight=False)
+        return 1
+
+
+def compared(model: Path) -> int:
+    """Serve both, ask both, show it. Raises RuntimeError where one does not answer."""
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(kept)
         serve = [str(FOLDER / "bin" / "transformers"), "serve", str(model), "--host", "127.0.0.1", "--device", "cpu", "--port"]

@@ -22,9 +22,9 @@ from freehold.lab.tally import Ending, Produced, Tally
 _HARMLESS_SHARE = 1e-12  # what rounding may cost
 # What a target takes as it comes, by the first letter of its name; how it is set up; and how many accounts of each there are.
 KINDS: Mapping[str, tuple[str, str, int]] = {
-    "c": ("openai_chat", "lab", 8),
-    "m": ("anthropic_messages", "anthropic", 8),
-    "e": ("openai_embeddings", "openai_compatible", 4),
+    "c": ("openai_chat", "lab", 3),
+    "m": ("anthropic_messages", "anthropic", 3),
+    "e": ("openai_embeddings", "openai_compatible", 2),
 }
 
 

@@ -1,5 +1,6 @@
 """What a soak came to: every bar, what was measured against it, and what did not hold."""
 
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from benchmarks.soak.watched import Sample
 from freehold.app.cli.output import out
 
 QUIET_S = 12
-_WARM_SHARE, _WARM_S = 0.25, 30.0
+# A series for each target and fate of an attempt, pools, statements and pages of databases: all that is made once comes first.
+_WARM_SHARE, _WARM_S = 0.5, 30.0
 RSS_BAR_BYTES, BLOCKS_BAR = 64.0, 0.05
 _NEVER = ("freehold_observer_failures", "freehold_limit_failures", "freehold_signal_failures_total")
 
@@ -63,6 +65,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_s: float
     rss: Growth | None
     blocks: Growth | None
+    rss_mib_by_minute: Sequence[float]
     most: Mapping[str, int]
     fresh: Sample
     rest: Sample
@@ -103,7 +106,8 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
     names = ("rss_bytes", "descriptors", "sockets", "tasks")
     most = {name: max((getattr(sample, name) for sample in samples), default=0) for name in names}
     return Verdict(
-        seconds=seconds, requests_per_s=rate, rss=growths["rss"], blocks=growths["blocks"], most=most, fresh=fresh,
+        seconds=seconds, requests_per_s=rate, rss=growths["rss"], blocks=growths["blocks"],
+        rss_mib_by_minute=_by_minute(samples), most=most, fresh=fresh,
         rest=rest.sample, books=books, violations=wrong, where=where,
     )  # fmt: skip
 
@@ -118,6 +122,13 @@ def _growth(samples: Sequence[Sample], read: Callable[[Sample], float], rate: fl
     except ValueError:
         return None
     return Growth(found.per_s / rate, found.low / rate, found.high / rate, bar, read(kept[0]), read(kept[-1]))
+
+
+def _by_minute(samples: Sequence[Sample]) -> list[float]:
+    minutes: dict[int, list[int]] = {}
+    for sample in samples:
+        minutes.setdefault(int((sample.at - samples[0].at) // 60), []).append(sample.rss_bytes)
+    return [round(statistics.median(found) / 2**20, 1) for found in minutes.values()]
 
 
 def _left_over(fresh: Sample, rest: Rest) -> list[str]:
@@ -167,6 +178,7 @@ def show(verdict: Verdict) -> None:
             shown = f"{growth.per_request:+.3f} a request ({growth.low:+.3f} to {growth.high:+.3f})"
             table.add_row(name, shown, f"low end at most {growth.bar:g}")
     table.add_row("RSS", f"{verdict.fresh.rss_bytes / 2**20:.1f} MiB fresh, {verdict.most['rss_bytes'] / 2**20:.1f} at most", "")
+    table.add_row("by minute, MiB", ", ".join(f"{size:.1f}" for size in verdict.rss_mib_by_minute), "")
     for name in ("descriptors", "sockets", "tasks"):
         at_rest = f"{getattr(verdict.rest, name)} at rest"
         table.add_row(name, f"{verdict.most[name]} at most, {at_rest}", f"{getattr(verdict.fresh, name)} at rest")

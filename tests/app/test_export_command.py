@@ -232,7 +232,7 @@ def test_since_and_until_are_days_or_full_hours(ledger: Path, capsys: pytest.Cap
         (["--version", "1.4"], "1.4"),
         (["--json"], "--json is given without --output"),
         (["--account", " "], "account is empty"),
-        (["--output", "."], "output is ., which is no regular file"),
+        (["--output", "."], "cannot write .: it is no regular file"),
         (["--output", "none/bill.csv"], "cannot write none/bill.csv: No such file or directory"),
         (["--output", "freehold.db/bill.csv"], "cannot write freehold.db/bill.csv: Not a directory"),
         (["--ledger", "none.db"], "no ledger at none.db"),

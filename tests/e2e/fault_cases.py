@@ -25,7 +25,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One fault. `at`: whose target has it (`lab`: a lab provider, by the fault's name; else a place without one) and who is
-    asked next. `restart`: the caller asked for a new answer where one breaks off."""
+    asked next. `restart`: the caller asked for a new answer where one breaks off. `waits`: its cells mostly do. `holding`: what
+    must come of its stream instead where the last event holds the whole answer, so that none can be put in its place."""
 
     about: str
     streamed: Expected
@@ -33,9 +34,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     at: tuple[str, ...] = ("lab", "good")
     restart: bool = False
     waits: bool = False
+    holding: Expected | None = None
 
-    def expected(self, mode: Mode) -> Expected:
-        """Of one mode."""
+    def expected(self, mode: Mode, *, holds_all: bool = False) -> Expected:
+        """Of one mode. `holds_all`: the last event of the target's stream holds the whole answer."""
+        if mode == "streamed" and holds_all and self.holding is not None:
+            return self.holding
         return self.streamed if mode == "streamed" else self.whole
 
 
@@ -133,7 +137,10 @@ CASES: Mapping[str, Case] = {
     # an answer that is whole all the same
     "no_usage": _both(_served("estimated"), "the token counts are missing"),
     "wrong_usage": _both(_served("estimated"), "the token counts cannot be"),
-    "no_done": _both(_served("counted"), "the stream ends without its last event"),
+    "no_done": Case(
+        about="the stream ends without its last event", streamed=_served("counted"), whole=_served("counted"),
+        holding=_broken("cut"),
+    ),
     "double_finish": _both(_served("counted"), "it says twice that it is finished"),
     "split_letters": _both(_served("counted"), "letters of several bytes, cut inside one"),
     "filtered": _both(_served("counted", "filtered"), "its own filter stopped the answer"),

@@ -21,6 +21,8 @@ def table() -> str:
             modes = {"streamed": "streamed", "whole": "whole"}
         for asked, mode in modes.items():
             lines.append(_row(name, case, asked, mode))
+        if case.holding is not None:
+            lines.append(_row(name, case, "streamed, from a target that speaks Responses", "streamed", holds_all=True))
     told = "the right answer, every time", "the next target's while its breaker is open, then its own again", "open, then closed"
     lines.append(f"| `recovery` | {RECOVERY} | either | {' | '.join(told)} |")
     return "\n".join(lines)
@@ -35,8 +37,8 @@ def written(page: str) -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
-def _row(name: str, case: Case, asked: str, mode: Mode) -> str:
-    expected = case.expected(mode)
+def _row(name: str, case: Case, asked: str, mode: Mode, *, holds_all: bool = False) -> str:
+    expected = case.expected(mode, holds_all=holds_all)
     attempts = ", then ".join(f"{outcome} ({_MONEY[money]})" for outcome, money in expected.attempts)
     gets = _gets(expected, again=case.restart and mode == "streamed")
     return f"| `{name}` | {case.about} | {asked} | {gets} | {attempts} | {expected.health} |"

@@ -62,7 +62,13 @@ class Asked(msgspec.Struct, frozen=True):
         return "".join(generate(chat, seed=0).choices[0])
 
     def answered_by(self, body: bytes) -> bool:
-        """Whether this is the answer, whole and to the letter."""
+        """Whether this is the answer, whole and to the letter, in this dialect."""
+        try:
+            return self._is(body)
+        except (msgspec.DecodeError, KeyError, TypeError):
+            return False
+
+    def _is(self, body: bytes) -> bool:
         if self.name == "openai_embeddings":
             return [item["embedding"] for item in msgspec.json.decode(body)["data"]] == [vector(self.prompt)]
         if self.name == "anthropic_count_tokens":
@@ -201,10 +207,10 @@ async def test_each_answer_is_its_own_callers(crowded: Gateway, pacing: Lab) -> 
 
     def at_rest() -> bool:
         summary = msgspec.json.decode(fetch(crowded.admin_url, "/admin/summary", {"authorization": f"Bearer {ADMIN_KEY}"})[1])
-        return not summary["in_flight"] and not any(target["in_flight"] for target in summary["targets"])
+        in_flight = [summary["in_flight"], *(target["in_flight"] for target in summary["targets"]), pacing.tally()["running"]]
+        return not any(in_flight)
 
-    await asyncio.to_thread(until, at_rest, "those who hung up are gone")
-    assert pacing.tally()["running"] == 0, "nobody is answered who has left"
+    await asyncio.to_thread(until, at_rest, "nobody is answered who has left")
     entries = {entry["id"]: entry for entry in crowded.entries()}
     for ident, question in asked.items():
         entry, said = entries.pop(ident), 0 if question.spoken.end is None else len(question.words.split())

@@ -35,7 +35,7 @@ ENGINES = ("native", "chat-only", "messages-only")
 
 
 @pytest.fixture(scope="module")
-def house_of_peers(house: House, tickets: Child, provider: Lab, crawling_provider: Lab) -> Iterator[Gateway]:
+def gateway_of_peers(house: House, tickets: Child, provider: Lab, crawling_provider: Lab) -> Iterator[Gateway]:
     """The gateway in front of all of them. The embedding engine and the API of two calls end with it."""
     v1 = f"{tickets.url}/v1"
     place = {"url": v1, "model": "tiny-tickets", "clearance": "restricted"}
@@ -60,8 +60,8 @@ def house_of_peers(house: House, tickets: Child, provider: Lab, crawling_provide
 
 
 @pytest.fixture(scope="module")
-def callers(house_of_peers: Gateway) -> Iterator[Sdks]:
-    with sdks(house_of_peers.url) as both:
+def callers(gateway_of_peers: Gateway) -> Iterator[Sdks]:
+    with sdks(gateway_of_peers.url) as both:
         yield both
 
 
@@ -72,8 +72,8 @@ def test_the_same_answer_whoever_asks_whom(ask: Ask, place: str, callers: Sdks) 
 
 
 @pytest.mark.parametrize("place", ENGINES)
-async def test_the_same_answer_awaited(place: str, house_of_peers: Gateway) -> None:
-    async with async_sdks(house_of_peers.url) as both:
+async def test_the_same_answer_awaited(place: str, gateway_of_peers: Gateway) -> None:
+    async with async_sdks(gateway_of_peers.url) as both:
         for ask in AWAITED:
             assert await ask(both, place, TICKET, {}) == ANSWER, ask.__name__
 
@@ -141,6 +141,27 @@ def test_what_two_tools_found_goes_back_in_responses(callers: Sdks) -> None:
     assert second.output_text == "call_a=here call_b=here"
 
 
+@pytest.mark.parametrize("place", ENGINES)
+def test_what_a_coding_client_sends_along_is_taken_everywhere(place: str, callers: Sdks) -> None:
+    """Fields, roles and flags as Claude Code 2.1 sends them, with its text replaced by a ticket."""
+    kept = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+    sent: dict[str, Any] = {
+        "max_tokens": 24, "metadata": {"user_id": "someone"}, "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"}, "extra_body": {"context_management": kept, "temperature": 0},
+        "system": [{"type": "text", "text": "You sort tickets.", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": TICKET, "cache_control": {"type": "ephemeral"}}]},
+            {"role": "system", "content": "Nobody else reads this."},
+        ],
+        "tools": [{"name": LOOK_UP[0], "input_schema": LOOK_UP[1]}],
+        "extra_headers": {"anthropic-beta": "claude-code-20250219,mid-conversation-system-2026-04-07,effort-2025-11-24"},
+    }  # fmt: skip
+    raw = callers.anthropic.messages.with_raw_response.create(model=place, extra_query={"beta": "true"}, **sent)
+    assert raw.parse().stop_reason in {"end_turn", "max_tokens"}
+    left_out = {"cache_control", "context_management", "metadata"} if place == "chat-only" else set()
+    assert set(filter(None, raw.headers.get("x-freehold-left-out", "").split(", "))) == left_out
+
+
 def test_legacy_completions_and_a_stream_of_them(callers: Sdks) -> None:
     fields: dict[str, Any] = {"prompt": TICKET, "max_tokens": 8, "temperature": 0}
     client = callers.openai
@@ -152,7 +173,7 @@ def test_legacy_completions_and_a_stream_of_them(callers: Sdks) -> None:
     assert elsewhere.choices[0].text, "a prompt is said as a turn where only turns are taken"
 
 
-def test_embeddings_of_the_real_engine(callers: Sdks, house_of_peers: Gateway) -> None:
+def test_embeddings_of_the_real_engine(callers: Sdks, gateway_of_peers: Gateway) -> None:
     """The SDK asks for base64 and hands out numbers; the same words are the same numbers."""
     client = callers.openai
     raw = client.embeddings.with_raw_response.create(model="embeds", input=["a refund", "a refund", "the invoice"])
@@ -160,7 +181,7 @@ def test_embeddings_of_the_real_engine(callers: Sdks, house_of_peers: Gateway) -
     one, again, other = (item.embedding for item in made.data)
     assert len(one) == 32
     assert one == again != other
-    entry = house_of_peers.entry(raw.headers["x-request-id"])
+    entry = gateway_of_peers.entry(raw.headers["x-request-id"])
     assert (entry["uncached_input"] + (entry["cache_read"] or 0), entry["answer_output"]) == (made.usage.prompt_tokens, 0)
 
 
@@ -188,8 +209,8 @@ def test_tokens_are_counted_as_they_are_billed_later(callers: Sdks) -> None:
     assert client.messages.count_tokens(model="chat-only", messages=turns).input_tokens > 0
 
 
-def test_a_wrong_key(house_of_peers: Gateway) -> None:
-    with sdks(house_of_peers.url, "fh_wrong") as strangers:
+def test_a_wrong_key(gateway_of_peers: Gateway) -> None:
+    with sdks(gateway_of_peers.url, "fh_wrong") as strangers:
         for ask in ASKS:
             with pytest.raises(UNKNOWN_KEY, match="unknown API key"):
                 ask(strangers, "native", TICKET, {})
@@ -205,7 +226,7 @@ def test_a_wrong_model(callers: Sdks) -> None:
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize("place", ENGINES)
 def test_a_bad_field_is_named(ask: Ask, place: str, callers: Sdks) -> None:
-    with pytest.raises(BAD, match="array"):
+    with pytest.raises(BAD, match="tools: Expected"):
         ask(callers, place, TICKET, {"extra_body": {"tools": {"name": "f"}}})
     name, value = {"chat": ("n", 0), "responses": ("max_output_tokens", 0), "messages": ("max_tokens", -1)}[dialect_of(ask)]
     with pytest.raises(BAD, match=f"{name} is {value}; use"):
@@ -228,25 +249,25 @@ def test_a_limit_says_when_to_come_back(callers: Sdks) -> None:
         assert limited.value.response.headers["x-should-retry"] == "true"
 
 
-def test_a_caller_of_messages_who_times_out_mid_stream(house_of_peers: Gateway) -> None:
+def test_a_caller_of_messages_who_times_out_mid_stream(gateway_of_peers: Gateway) -> None:
     turns: list[Any] = [{"role": "user", "content": "hi"}]
-    with sdks(house_of_peers.url, timeout=0.7) as hurried:
+    with sdks(gateway_of_peers.url, timeout=0.7) as hurried:
         raw = hurried.anthropic.messages.with_raw_response.create(model="crawling", messages=turns, max_tokens=500, stream=True)
         seen: list[str] = []
         with pytest.raises(Exception, match="timed out"):  # its HTTP client's own class, where a stream has begun
             seen.extend(event.type for event in raw.parse())
     assert "content_block_delta" in seen
-    _is_settled_as_cancelled(house_of_peers, raw.headers["x-request-id"])
+    _is_settled_as_cancelled(gateway_of_peers, raw.headers["x-request-id"])
 
 
-def test_a_caller_of_responses_who_times_out_mid_stream(house_of_peers: Gateway) -> None:
-    with sdks(house_of_peers.url, timeout=0.7) as hurried:
+def test_a_caller_of_responses_who_times_out_mid_stream(gateway_of_peers: Gateway) -> None:
+    with sdks(gateway_of_peers.url, timeout=0.7) as hurried:
         raw = hurried.openai.responses.with_raw_response.create(model="crawling", input="hi", max_output_tokens=500, stream=True)
         seen: list[str] = []
         with pytest.raises(openai.APITimeoutError):
             seen.extend(event.type for event in raw.parse())
     assert "response.output_text.delta" in seen
-    _is_settled_as_cancelled(house_of_peers, raw.headers["x-request-id"])
+    _is_settled_as_cancelled(gateway_of_peers, raw.headers["x-request-id"])
 
 
 def _is_settled_as_cancelled(gateway: Gateway, request_id: str) -> None:

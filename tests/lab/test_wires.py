@@ -92,6 +92,29 @@ async def test_a_message_without_its_bound_is_refused(url: str) -> None:
     assert (await post(url, chat("x"), "/v1/messages")).status == 401
 
 
+async def test_completions_and_responses_say_it_too(url: str) -> None:
+    completion = await post(url, chat("say [ref:w] it", max_tokens=12), authorization=f"Bearer {KEY}")
+    text = completion.json["choices"][0]["message"]["content"]
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client:
+        legacy = await client.completions.create(model="m", prompt="say [ref:w] it", max_tokens=12)
+        chunks = await client.completions.create(model="m", prompt="say [ref:w] it", max_tokens=12, stream=True)
+        pieces = [chunk.choices[0].text async for chunk in chunks]
+        response = await client.responses.create(model="m", input="say [ref:w] it", max_output_tokens=12)
+        async with client.responses.stream(model="m", input="say [ref:w] it", max_output_tokens=12) as stream:
+            kinds = [event.type async for event in stream]
+    assert {text} == {legacy.choices[0].text, "".join(pieces), response.output_text}
+    assert legacy.usage is not None
+    assert response.usage is not None
+    assert (legacy.usage.completion_tokens, response.usage.output_tokens, response.status) == (12, 12, "incomplete")
+    assert (kinds[0], kinds[-1]) == ("response.created", "response.incomplete")
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/responses", "/v1/embeddings"])
+async def test_what_is_no_request_of_its_dialect_is_refused(url: str, path: str) -> None:
+    reply = await post(url, chat("x"), path, authorization=f"Bearer {KEY}")
+    assert (reply.status, reply.json["error"]["type"]) == (400, "invalid_request_error")
+
+
 async def test_embeddings_count_their_input_only(url: str) -> None:
     before = (await get(f"{url}/lab/tally")).json
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client:

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from freehold.core.data import DataClass, Handling
+from freehold.core.decision import Decision, Load, TargetState
+from freehold.core.request import Ask
+from freehold.core.target import Target, Workload
 from freehold.plan.capacity.simulator.arrivals import Arrivals
 from freehold.plan.capacity.simulator.fleet import Engine, Fleet
 from freehold.plan.capacity.simulator.law import StepLaw
+from freehold.rules.order import decide
 
 OWNED, SPILLED, RENTED, REFUSED = 0, 1, 2, 3
 
@@ -19,7 +24,8 @@ def seconds(law: StepLaw, prefill: float, pairs: float, batch: float, context: f
     total = 0.0
     for group in law.groups:
         terms = [
-            t.fixed_s + t.prefill_s * prefill + t.pair_s * pairs + t.sequence_s * batch + t.context_s * context for t in group.terms
+            t.fixed_s + t.prefill_s * prefill + t.pair_s * pairs + t.sequence_s * batch + t.context_s * context
+            for t in group.terms
         ]
         total += max(terms) if group.of == "max" else min(terms)
     return total
@@ -36,12 +42,9 @@ class Sequence:
     emitted: int = 0
     prompt: int = 0
     computed: int = 0
+    decoding: bool = False
     first: float = 0.0
     end: float = 0.0
-
-    @property
-    def decoding(self) -> bool:
-        return self.computed == self.prompt
 
     @property
     def kept(self) -> int:
@@ -108,25 +111,25 @@ class Replica:
         self.evict()
         return True
 
-    def step(self) -> tuple[float, list[Sequence]]:
-        """Begin a step: its seconds, and who gets a token at its end."""
+    def step(self) -> tuple[float, list[Sequence], list[Sequence]]:
+        """Begin a step: its seconds, who decodes in it, and whose prompt ends with it."""
         engine, pushed = self.engine, False
         while self.growing() > self.room():
             s = self.running[-1]
             self.let_go(s)
-            s.computed, s.prompt, pushed = 0, 0, True
+            s.computed, s.decoding, pushed = 0, False, True
             self.waiting.insert(0, s)
             self.pushed_out += 1
-        growing = self.growing()
         decoders = [s for s in self.running if s.decoding]
         context = sum(s.kept + 1 for s in decoders)
-        left, prefill, pairs, ready = engine.step_tokens - len(decoders), 0, 0.0, []
+        left, prefill, pairs = engine.step_tokens - len(decoders), 0, 0.0
+        ready: list[Sequence] = []
         while left > 0:
-            partial = [s for s in self.running if not s.decoding]
+            partial = [s for s in self.running if not s.decoding and s not in ready]
             if not partial:
                 if pushed or not self.waiting or len(self.running) >= engine.max_sequences:
                     break
-                if not self.admit(self.waiting[0], growing):
+                if not self.admit(self.waiting[0], self.growing()):
                     break
                 partial = [self.waiting.pop(0)]
             s = partial[0]
@@ -134,20 +137,20 @@ class Replica:
             pairs += chunk * (s.computed + chunk / 2)
             s.computed += chunk
             left, prefill = left - chunk, prefill + chunk
-            if s.decoding:
-                s.emitted += 1  # said at the end of the step; until then it keeps its prompt, which is as much
+            if s.computed == s.prompt:
                 ready.append(s)
         self.seen_waiting = len(self.waiting)
-        return seconds(engine.law, prefill, pairs, len(decoders), context), [*decoders, *ready]
+        return seconds(engine.law, prefill, pairs, len(decoders), context), decoders, ready
 
-    def end_step(self, now: float, told: list[Sequence], ready_from: int) -> Iterator[Sequence]:
-        """One token for each: decoders first. Yields those that are done."""
-        for i, s in enumerate(told):
-            s.emitted += i < ready_from
-            if s.emitted == 1:
-                s.first = now
+    def end_step(self, now: float, decoders: list[Sequence], ready: list[Sequence]) -> Iterator[Sequence]:
+        """One token for each. Yields those that are done."""
+        for s in decoders:
+            s.emitted += 1
         self.evict()
-        for s in told:
+        for s in ready:
+            s.emitted, s.decoding = s.emitted + 1, True
+            s.first = now if s.emitted == 1 else s.first
+        for s in [*decoders, *ready]:
             if s.emitted == s.output:
                 s.end = now
                 self.let_go(s)
@@ -165,27 +168,57 @@ class Run:
     cached: int = 0
 
 
+def gateway(fleet: Fleet, context_tokens: int) -> tuple[list[Target], Workload]:
+    """What the gateway would know of the fleet: its owned targets in order of preference, and a rented one behind them."""
+    names = [f"owned-{i}" for i in range(fleet.targets)]
+    targets = [
+        Target(
+            name=name, kind="owned", codec="c", url="u", model="m", clearance=DataClass.restricted,
+            concurrency=fleet.concurrency, context_tokens=context_tokens,
+        )
+        for name in names
+    ]  # fmt: skip
+    if fleet.rented:
+        targets.append(Target(name="rented", kind="rented", codec="c", url="u", model="m", clearance=DataClass.public))
+    return targets, Workload(name="w", targets=tuple(t.name for t in targets), spill=fleet.spill)
+
+
+def asked(tokens: int, sensitive: bool) -> Ask:
+    data_class = DataClass.confidential if sensitive else DataClass.public
+    return Ask(workload="w", handling=Handling(data_class), least_tokens=tokens)
+
+
+def routed(decision: Decision) -> tuple[int, int]:
+    """The place of the owned target that comes first, and what that means for the request."""
+    if not decision.candidates:
+        return 0, REFUSED
+    first = decision.candidates[0]
+    if first.target.rented:
+        return 0, SPILLED if first.spill else RENTED
+    return int(first.target.name.removeprefix("owned-")), OWNED
+
+
 def run(engine: Engine, fleet: Fleet, arrivals: Arrivals) -> Run:
     each = fleet.replicas // fleet.targets
     replicas = [Replica(engine) for _ in range(fleet.replicas)]
+    targets, workload = gateway(fleet, engine.kv_blocks * engine.block_tokens + 1)
     out = Run([-1] * len(arrivals), [float("nan")] * len(arrivals), [float("nan")] * len(arrivals))
     order = count()
     # (time, 0 arrival | 1 wake or end of a step, ...): a moment's arrivals come before what ends in it.
     events: list[tuple[float, int, int, int]] = [(float(at), 0, next(order), i) for i, at in enumerate(arrivals.at_s)]
     heapq.heapify(events)
-    under_way: dict[int, tuple[list[Sequence], int]] = {}
+    under_way: dict[int, tuple[list[Sequence], list[Sequence]]] = {}
     starts = arrivals.prefix_counts.cumsum() - arrivals.prefix_counts
     while events:
         now, kind, _, which = heapq.heappop(events)
         if kind == 1:
             replica = replicas[which]
-            for s in replica.end_step(now, *under_way.pop(which, ([], 0))):
+            for s in replica.end_step(now, *under_way.pop(which, ([], []))):
                 out.status[s.number], out.ttft[s.number], out.total[s.number] = OWNED, s.first - s.at, s.end - s.at
             replica.stepping = bool(replica.in_flight)
             if replica.stepping:
-                took, told = replica.step()
-                under_way[which] = (told, sum(s.emitted > 0 and s.kept != s.prompt for s in told))
-                under_way[which] = (told, _decoders(told, replica))
+                took, decoders, ready = replica.step()
+                under_way[which] = (decoders, ready)
                 heapq.heappush(events, (now + took, 1, next(order), which))
             continue
         ids = arrivals.prefix_ids[starts[which] : starts[which] + arrivals.prefix_counts[which]].tolist()
@@ -194,9 +227,16 @@ def run(engine: Engine, fleet: Fleet, arrivals: Arrivals) -> Run:
             which, now, int(arrivals.input_tokens[which]), int(arrivals.output_tokens[which]), bool(arrivals.sensitive[which]),
             ids[: int(arrivals.input_tokens[which]) // size] if size else [],
         )  # fmt: skip
-        place = _place(engine, fleet, replicas, s)
-        if place < 0:
-            out.status[which] = -place
+        loads = [replicas[t * each : (t + 1) * each] for t in range(fleet.targets)]
+        states = {
+            t.name: TargetState(
+                in_flight=sum(r.in_flight for r in load), load=Load(running=0, waiting=sum(r.seen_waiting for r in load))
+            )
+            for t, load in zip(targets, loads, strict=False)
+        }
+        place, status = routed(decide(asked(s.input + s.output, s.sensitive), workload, targets, states))
+        if status != OWNED:
+            out.status[which] = status
             continue
         chosen = min(replicas[place * each : (place + 1) * each], key=lambda r: r.in_flight)
         chosen.waiting.append(s)

@@ -58,6 +58,13 @@ class Answered:
             return _WHOLE[self._dialect](json.loads(self.body))
         return "".join(_STREAMED[self._dialect](self._events()))
 
+    def called(self) -> list[str]:
+        """The arguments of every call in it, as JSON."""
+        if not self._streamed:
+            return _CALLS[self._dialect](json.loads(self.body))
+        pieces = list(_CALLED[self._dialect](self._events()))
+        return ["".join(pieces)] if pieces else []
+
     @property
     def _streamed(self) -> bool:
         return self.headers.get("content-type", "").startswith("text/event-stream")
@@ -97,6 +104,20 @@ def _responses(events: Iterator[Json]) -> Iterator[str]:
     yield from pieces
 
 
+def _chat_called(events: Iterator[Json]) -> Iterator[str]:
+    deltas = (choice["delta"] for event in events for choice in event["choices"])
+    yield from (call["function"].get("arguments") or "" for delta in deltas for call in delta.get("tool_calls") or ())
+
+
+def _messages_called(events: Iterator[Json]) -> Iterator[str]:
+    deltas = (event["delta"] for event in events if event["type"] == "content_block_delta")
+    yield from (delta["partial_json"] for delta in deltas if delta["type"] == "input_json_delta")
+
+
+def _responses_called(events: Iterator[Json]) -> Iterator[str]:
+    yield from (event["delta"] for event in events if event["type"] == "response.function_call_arguments.delta")
+
+
 def _of_response(response: Json) -> str:
     return "".join(part["text"] for item in response["output"] if item["type"] == "message" for part in item["content"])
 
@@ -104,9 +125,21 @@ def _of_response(response: Json) -> str:
 _STREAMED: Mapping[str, Callable[[Iterator[Json]], Iterator[str]]] = {
     "openai_chat": _chat, "openai_completions": _completions, "anthropic_messages": _messages, "openai_responses": _responses,
 }  # fmt: skip
+_CALLED: Mapping[str, Callable[[Iterator[Json]], Iterator[str]]] = {
+    "openai_chat": _chat_called, "openai_completions": lambda events: iter(()), "anthropic_messages": _messages_called,
+    "openai_responses": _responses_called,
+}  # fmt: skip
+_CALLS: Mapping[str, Callable[[Json], list[str]]] = {
+    "openai_chat": lambda body: [
+        str(call["function"]["arguments"]) for call in _last(body["choices"])["message"].get("tool_calls") or ()
+    ],
+    "openai_completions": lambda body: [],
+    "anthropic_messages": lambda body: [json.dumps(block["input"]) for block in body["content"] if block["type"] == "tool_use"],
+    "openai_responses": lambda body: [str(item["arguments"]) for item in body["output"] if item["type"] == "function_call"],
+}
 _WHOLE: Mapping[str, Callable[[Json], str]] = {
     "openai_chat": lambda body: str(_last(body["choices"])["message"]["content"]),
     "openai_completions": lambda body: str(_last(body["choices"])["text"]),
-    "anthropic_messages": lambda body: "".join(block["text"] for block in body["content"]),
+    "anthropic_messages": lambda body: "".join(block.get("text", "") for block in body["content"]),
     "openai_responses": _of_response,
 }

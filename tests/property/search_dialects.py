@@ -7,8 +7,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from freehold.core.request import Dialect
+
 Body: TypeAlias = dict[str, Any]
 
+__all__ = ["DIALECTS", "SHARES", "UNMARKED", "Dialect"]
 UNMARKED = "mark?mark "  # the rig puts the mark of the request there
 _SCHEMA_NAME = "f"
 
@@ -17,8 +20,8 @@ class Extra(NamedTuple):
     """Something that leads data elsewhere: the kinds of egress it is; as fields, as one more message or item, as headers."""
 
     kinds: frozenset[str]
-    fields: Body = {}
-    item: Body = {}
+    fields: Mapping[str, Any] = {}
+    item: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
 
 
@@ -34,7 +37,9 @@ class Spoken(NamedTuple):
     words: bool = True  # its answer says words, and so can say them back
 
 
-def _extra(kinds: str, fields: Body | None = None, *, item: Body | None = None, headers: Mapping[str, str] | None = None) -> Extra:
+def _extra(
+    kinds: str, fields: Body | None = None, *, item: Body | None = None, headers: Mapping[str, str] | None = None
+) -> Extra:
     return Extra(frozenset(kinds.split()), fields or {}, item or {}, headers or {})
 
 
@@ -176,7 +181,7 @@ def _one_message(text: str) -> Body:
     return {"messages": [{"role": "user", "content": text}]}
 
 
-DIALECTS: Mapping[str, Spoken] = {
+DIALECTS: Mapping[Dialect, Spoken] = {
     "openai_chat": Spoken(
         begin=_one_message, put=_put_chat, items="messages",
         places=(
@@ -214,7 +219,7 @@ DIALECTS: Mapping[str, Spoken] = {
         words=False,
     ),
 }  # fmt: skip
-SHARES = (
+SHARES: tuple[Dialect, ...] = (
     *("openai_chat",) * 9, *("anthropic_messages",) * 4, *("openai_responses",) * 4, *("openai_completions",) * 2,
     "openai_embeddings", "anthropic_count_tokens",
 )  # fmt: skip

@@ -12,6 +12,8 @@ from search_worlds import CLASSES
 _NEEDS: dict[str, list[str]] = {
     "pii": [], "phi": ["owned", "baa"], "pci": ["owned", "listed"], "secret": ["owned", "listed"],
 }  # fmt: skip
+# Who runs what a provider's name stands for; nobody knows whose an OpenAI-compatible server is.
+_COMPANIES = {name: name for name in ("deepseek", "anthropic", "openai", "google")}
 
 
 class Owed(msgspec.Struct):
@@ -72,7 +74,7 @@ def may_see(said: dict[str, Any], sent: Sent, due: Owed, workload: str, name: st
     target, key = said["targets"][name], said["keys"][sent.key]
     rented, terms, clearance = "provider" in target, target["terms"], CLASSES.index(target["clearance"])
     asked = sent.egress if rented and due.data_class >= CLASSES.index("confidential") else sent.egress - {"unknown_field"}
-    who, kept = target.get("operator"), terms.get("retention_days")
+    who, kept = target.get("operator", _COMPANIES.get(target.get("provider"))), terms.get("retention_days")
     return (
         not due.blocked
         and name in said["workloads"][workload]["targets"]
@@ -89,6 +91,14 @@ def may_see(said: dict[str, Any], sent: Sent, due: Owed, workload: str, name: st
         and (not rented or not (due.allowed or due.denied) or who is not None)
         and (not rented or (who not in due.denied and all(who in allowed for allowed in due.allowed)))
     )
+
+
+def prompt_of(said: dict[str, Any], workload: str, name: str) -> dict[str, Any]:
+    """What the operator puts around the request for that target; empty for nothing."""
+    spec = said["workloads"][workload]
+    chosen = spec.get("prompt")
+    variant = chosen.get(name) if isinstance(chosen, dict) else chosen
+    return spec["prompts"][variant] if variant is not None else {}
 
 
 def _may_hold(said: dict[str, Any], target: dict[str, Any], label: str) -> bool:

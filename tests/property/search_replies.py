@@ -1,30 +1,19 @@
-"""What targets reply, each in the dialect that it was asked in: the words they were asked, whole or in small pieces, or a fault."""
+"""What targets reply, each in the dialect that it was asked in: the words they were asked, whole or in small pieces, perhaps with
+a call of a tool that says them again, or a fault."""
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from search_voices import VOICES, Json, Voice, cut, framed
 
 from freehold.core.ports import UpstreamFailure
 
-Json: TypeAlias = dict[str, Any]
 Pieces: TypeAlias = Iterator[bytes | UpstreamFailure | float]
 
 _ERRORS = {"limited": 429, "broken": 500, "rejected": 401, "not_found": 404, "swapped_broken": 500}
-_CHAT_USE = {"prompt_tokens": 3, "completion_tokens": 4}
-_USE = {"input_tokens": 3, "output_tokens": 4}
 _DEEP = "[" * 600 + "]" * 600
-
-
-class Voice(NamedTuple):
-    """How one dialect is answered in. `asked`: the texts to say back; a stream is `start`, a `piece` of each, `finish`, `ending`."""
-
-    asked: Callable[[Json], list[str]]
-    whole: Callable[[list[str]], Json]
-    start: tuple[Json, ...] = ()
-    piece: Callable[[int, str], Json] = lambda at, text: {}
-    finish: tuple[Json, ...] = ()
-    ending: bytes = b""
 
 
 class Reply:
@@ -65,9 +54,17 @@ def reply_to(dialect: str, body: str, mood: str, *, stream: bool) -> Reply:
         return Reply(200, "text/html", iter([f"<p>{body}".encode()]))
     voice = VOICES[dialect]
     texts = voice.asked(json.loads(body))
+    arguments = _arguments(texts) if mood == "called" else None
     if stream:
-        return Reply(200, "text/event-stream", _streamed(voice, texts, mood))
-    return Reply(200, "application/json", _whole(voice.whole(texts), mood))
+        return Reply(200, "text/event-stream", _streamed(voice, texts, arguments, mood))
+    return Reply(200, "application/json", _whole(voice.whole(texts, arguments), mood))
+
+
+def _arguments(texts: Sequence[str]) -> str:
+    """As one server or another writes JSON: in ASCII or not, with brackets escaped or not."""
+    said = "".join(texts)
+    written = json.dumps({"q": said}, ensure_ascii=len(said) % 2 == 0)
+    return written.replace("<", "\\u003c") if len(said) % 3 == 0 else written
 
 
 def _whole(answer: Json, mood: str) -> Pieces:
@@ -82,19 +79,20 @@ def _whole(answer: Json, mood: str) -> Pieces:
     yield from _trouble(mood, first=False)
 
 
-def _streamed(voice: Voice, texts: Sequence[str], mood: str) -> Pieces:
+def _streamed(voice: Voice, texts: Sequence[str], arguments: str | None, mood: str) -> Pieces:
     yield from _trouble(mood, first=True)
-    events = [voice.piece(number, text[at : at + 3]) for number, text in enumerate(texts) for at in range(0, len(text), 3)]
+    events = [voice.piece(number, piece) for number, text in enumerate(texts) for piece in cut(text)]
     if mood == "error_event":
         events.insert(len(events) // 2, {"type": "error", "error": {"type": "broke", "message": "".join(texts)}})
     finish = [event for number, _ in enumerate(texts) for event in _at(voice.finish, number)] if mood != "no_finish" else []
-    datas = [json.dumps(event, ensure_ascii=False) for event in (*voice.start, *events, *finish)]
+    calling = voice.calling(arguments) if arguments is not None else []
+    datas = [json.dumps(event, ensure_ascii=False) for event in (*voice.start, *events, *voice.after, *calling, *finish)]
     if mood == "nested":
         at = len(voice.start) + 1
         datas.insert(at, json.dumps(voice.piece(0, "?")).replace('"?"', f'"", "x": {_DEEP}'))
-    whole = b"".join(_framed(data) for data in datas) + voice.ending
-    cut = len(whole) // 2
-    for part, last in ((whole[:cut], False), (whole[cut:], True)):
+    whole = b"".join(framed(data) for data in datas) + voice.ending
+    half = len(whole) // 2
+    for part, last in ((whole[:half], False), (whole[half:], True)):
         yield from (part[at : at + 151] for at in range(0, len(part), 151))
         yield from () if last else _trouble(mood, first=False)
 
@@ -108,11 +106,6 @@ def _at(finish: Sequence[Json], number: int) -> Iterator[Json]:
             yield event | {"choices": [choice | {"index": number} for choice in event["choices"]]}
 
 
-def _framed(data: str) -> bytes:
-    kind = json.loads(data).get("type") if '"type"' in data and _DEEP not in data else None
-    return (f"event: {kind}\n" if kind else "").encode() + b"data: " + data.encode() + b"\n\n"
-
-
 def _trouble(mood: str, *, first: bool) -> Iterator[UpstreamFailure | float]:
     if mood == ("cut_first" if first else "cut_later"):
         yield UpstreamFailure("cut", "cut")
@@ -120,93 +113,3 @@ def _trouble(mood: str, *, first: bool) -> Iterator[UpstreamFailure | float]:
         yield 1.0
     if mood == "slow":
         yield 0.001
-
-
-def _words(content: Any) -> str:
-    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
-
-
-def _listed(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
-def _response(texts: list[str], status: str = "completed") -> Json:
-    content = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
-    item = {"type": "message", "id": "msg_1", "role": "assistant", "status": status, "content": content}
-    return {"id": "resp_1", "object": "response", "model": "m", "status": status, "output": [item], "usage": _USE}
-
-
-def _message(texts: list[str]) -> Json:
-    content = [{"type": "text", "text": text} for text in texts]
-    named = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m"}
-    return named | {"content": content, "stop_reason": "end_turn", "stop_sequence": None, "usage": _USE}
-
-
-def _candidate(text: str, **more: str) -> Json:
-    candidate = {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}} | more
-    return {"responseId": "r1", "modelVersion": "m", "candidates": [candidate]}
-
-
-_METADATA = {"promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7}
-_STOPPED = {"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}}
-VOICES: Mapping[str, Voice] = {
-    "chat/completions": Voice(
-        asked=lambda body: [_words(body["messages"][-1]["content"])],
-        whole=lambda texts: {
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": texts[0]}, "finish_reason": "stop"}],
-            "usage": _CHAT_USE,
-        },
-        piece=lambda at, text: {"choices": [{"index": at, "delta": {"content": text}}]},
-        finish=({"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": _CHAT_USE}),
-        ending=b"data: [DONE]\n\n",
-    ),
-    "completions": Voice(
-        asked=lambda body: _listed(body["prompt"]),
-        whole=lambda texts: {
-            "choices": [{"index": at, "text": text, "finish_reason": "stop"} for at, text in enumerate(texts)],
-            "usage": _CHAT_USE,
-        },
-        piece=lambda at, text: {"choices": [{"index": at, "text": text}]},
-        finish=({"choices": [{"text": "", "finish_reason": "stop"}]}, {"choices": [], "usage": _CHAT_USE}),
-        ending=b"data: [DONE]\n\n",
-    ),
-    "messages": Voice(
-        asked=lambda body: [_words(body["messages"][-1]["content"])],
-        whole=_message,
-        start=(
-            {"type": "message_start", "message": _message([])},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        ),
-        piece=lambda at, text: {"type": "content_block_delta", "index": at, "delta": {"type": "text_delta", "text": text}},
-        finish=({"type": "content_block_stop", "index": 0}, {"type": "message_delta", **_STOPPED}),
-        ending=_framed('{"type": "message_stop"}'),
-    ),
-    "responses": Voice(
-        asked=lambda body: [_words(body["input"][-1]["content"])],
-        whole=_response,
-        start=({"type": "response.created", "response": _response([], "in_progress")},),
-        piece=lambda at, text: {"type": "response.output_text.delta", "item_id": "msg_1", "output_index": at, "delta": text},
-        finish=({"type": "response.completed", "response": _response([])},),
-    ),
-    "generateContent": Voice(
-        asked=lambda body: [_words(body["contents"][-1]["parts"])],
-        whole=lambda texts: _candidate(texts[0], finishReason="STOP") | {"usageMetadata": _METADATA},
-        piece=lambda at, text: _candidate(text),
-        finish=(_candidate("", finishReason="STOP") | {"usageMetadata": _METADATA},),
-    ),
-    "embeddings": Voice(
-        asked=lambda body: _listed(body["input"]),
-        whole=lambda texts: {
-            "data": [{"index": at, "embedding": [0.5]} for at, _ in enumerate(texts)], "usage": {"prompt_tokens": 3},
-        },
-    ),
-    "messages/count_tokens": Voice(asked=lambda body: [], whole=lambda texts: {"input_tokens": 7}),
-}  # fmt: skip
-
-
-def dialect_of(url: str) -> str:
-    """Which of these a call is made in, by its URL."""
-    path = url.partition("?")[0]
-    if ":" in path.rpartition("/")[2]:  # Gemini's method
-        return "generateContent"
-    return next(name for name in sorted(VOICES, key=len, reverse=True) if path.endswith(f"/{name}"))

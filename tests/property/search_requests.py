@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
-from search_dialects import DIALECTS, SHARES, UNMARKED
+from search_dialects import DIALECTS, SHARES, UNMARKED, Dialect
 from search_worlds import CLASSES, COMPANIES, KEYS, LABELS, REGIONS, TARGETS, WORKLOADS
 
 MOODS = (
     "fine", "fine", "fine", "fine", "fine", "refused", "limited", "broken", "rejected", "not_found", "html", "nested",
-    "error_event", "no_finish", "cut_first", "cut_later", "slow", "stalled", "swapped", "swapped_broken",
+    "error_event", "no_finish", "cut_first", "cut_later", "called", "called", "slow", "stalled", "swapped", "swapped_broken",
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """One request, and what its maker knows of it. `junk`: a declaration nobody can read; `escaped`: with JSON's \\u; `anew`: a
     stream that breaks off may begin again; `rested`: no target is held for what came before."""
 
-    dialect: str
+    dialect: Dialect
     body: dict[str, Any]
     key: int
     header_workload: str | None
@@ -151,7 +151,7 @@ def _request(random: Random) -> Sent:
         header_workload=random.choice((*WORKLOADS * 3, "w9")) if random.random() < (0.03 if by_workload else 0.8) else None,
         declared=_declared(random) if header < 0.2 else None, junk=random.choice(_JUNK) if header > 0.95 else None,
         last_text=last, escaped=random.random() < 0.3, moods=tuple(random.choices(MOODS, k=4)),
-        beta=extra.headers if extra is not None else {}, anew=random.random() < 0.3, rested=random.random() < 0.8,
+        beta=extra.headers if extra is not None else {}, anew=random.random() < 0.3, rested=random.random() < 0.6,
     )  # fmt: skip
 
 

@@ -4,18 +4,22 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
+from search_answers import Answered
+from search_dialects import UNMARKED
+from search_replies import Reply, reply_to
 from search_requests import Sent
+from search_voices import dialect_of
 from search_worlds import PORT, TARGETS, World
 
 from freehold.app.logs import frames
-from freehold.core.ports import HttpCall, UpstreamFailure
+from freehold.core.ports import HttpCall
 from freehold.serve.gateway.handle import handle
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.keeping import Fate, Keeper
@@ -23,28 +27,37 @@ from freehold.serve.ledger.journal import Journal
 from freehold.serve.sinks.prometheus import PrometheusSink
 from freehold.serve.stores.content_record import Kept
 from freehold.serve.stores.sqlite import SqliteStore
-from freehold.wire.openai_chat.surface import ChatSurface
+from freehold.wire.dialects import SURFACES
 
 _MARK = re.compile(r"mark([a-j]+)mark")
 _LETTERS = "abcdefghij"
-_ERRORS = {"limited": 429, "broken": 500, "rejected": 401, "not_found": 404, "swapped_broken": 500}
-_USAGE = {"prompt_tokens": 3, "completion_tokens": 4}
+
+
+class Hit(NamedTuple):
+    """One call: the mark of its request, the target, the dialect it was asked in, and all that it saw."""
+
+    mark: str
+    target: str
+    dialect: str
+    seen: bytes
 
 
 class Targets:
-    """The Outbound: `hits` are all calls, with the mark of their request; `swap` is what happens to the policy in mid-flight."""
+    """The Outbound: `hits` are all calls; `swap` is what happens to the policy in mid-flight."""
 
     def __init__(self) -> None:
-        self.hits: list[tuple[str, str, bytes]] = []
+        self.hits: list[Hit] = []
         self.moods: dict[str, list[str]] = {}
         self.swap: Callable[[], None] = lambda: None
 
-    async def send(self, call: HttpCall) -> _Reply:
+    async def send(self, call: HttpCall) -> Reply:
         seen = call.body.decode()
         mark = _MARK.search(seen)
         assert mark is not None, "every request bears its mark, and no placeholder takes it"
         port = int(call.url.split("/")[2].rpartition(":")[2])
-        self.hits.append((mark[1], TARGETS[port - PORT], call.body + json.dumps(dict(call.headers)).encode()))
+        dialect = dialect_of(call.url)
+        whole = call.body + json.dumps([call.url, dict(call.headers)]).encode()
+        self.hits.append(Hit(mark[1], TARGETS[port - PORT], dialect, whole))
         waiting = self.moods[mark[1]]
         mood = waiting.pop(0) if waiting else "fine"
         await asyncio.sleep(0)
@@ -89,11 +102,14 @@ class Rig:
 
     def send(self, *sent: Sent) -> list[tuple[str, Answered]]:
         """These requests at once: the mark and the answer of each, when all are settled and what is kept is written."""
-        calls = [(self._marked(one), one, Answered()) for one in sent]
+        calls = [(self._marked(one), one, Answered(one.dialect)) for one in sent]
+        for name in TARGETS if any(one.rested for one in sent) else ():
+            self.gateway.board.forget(name)
 
         async def serve() -> None:
             await asyncio.gather(*(
-                handle(ChatSurface(), one.headers(), _body(mark, one), answered, self.gateway) for mark, one, answered in calls
+                handle(SURFACES[one.dialect], one.headers(), _body(mark, one), answered, self.gateway)
+                for mark, one, answered in calls
             ))  # fmt: skip
             if self.gateway.keeper is not None:
                 await self.gateway.keeper.write_queued()
@@ -159,12 +175,10 @@ def _count(fate: Fate, times: int) -> None:
 
 
 def _body(mark: str, sent: Sent) -> Callable[[], Awaitable[bytes]]:
-    """The request with its mark before the last message's text."""
-    *others, last = sent.body["messages"]
-    marked = sent.body | {"messages": [*others, last | {"content": f"mark{mark}mark {last['content']}"}]}
+    """The request with its mark before the last text."""
 
     async def read() -> bytes:
-        plain = msgspec.json.encode(marked)
+        plain = msgspec.json.encode(sent.body).replace(UNMARKED.encode(), f"mark{mark}mark ".encode())
         return plain.replace(b"@", b"\\u0040").replace(b"ghp_", b"gh\\u0070_") if sent.escaped else plain
 
     return read

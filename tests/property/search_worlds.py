@@ -67,7 +67,14 @@ def _world(random: Random) -> dict[str, Any]:
         "targets": {name: _target(random, number) for number, name in enumerate(TARGETS)},
         "workloads": {name: _workload(random, scan) for name in WORKLOADS},
         "labels": {"trade": {"needs": ["listed"], "data": random.choice(CLASSES)}},
-        "bounds": {"first_token_s": 0.02, "idle_s": 0.02, "whole_s": 0.02, "total_s": 5, "attempts": random.randint(1, 5), "hold_s": 0},
+        "bounds": {
+            "first_token_s": 0.02,
+            "idle_s": 0.02,
+            "whole_s": 0.02,
+            "total_s": 5,
+            "attempts": random.randint(1, 5),
+            "hold_s": 0,
+        },
         "content": {"path": "content.db", "key": "env:UNUSED"},
     }
     if random.random() < 0.3:

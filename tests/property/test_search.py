@@ -4,8 +4,10 @@ A state machine drives the real request line. What it must never do is judged by
 configuration and what the maker of a request put into it.
 """
 
+import base64
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,15 +20,22 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from search_oracle import Owed, may_see, owed, workloads_of
+from search_answers import Answered
+from search_dialects import DIALECTS
+from search_oracle import Owed, may_see, owed, prompt_of, workloads_of
 from search_requests import Sent, requests
-from search_rig import Answered, Rig, logged
-from search_worlds import CLASSES, TARGETS, World, world
+from search_rig import Hit, Rig, logged
+from search_worlds import CLASSES, OPERATORS, TARGETS, World, world
 
 from freehold.core.decision import Load
 from freehold.serve.stores.sqlite import SqliteStore
 
 _STEPS = 50
+_NATIVE = {
+    "openai_chat": "chat/completions", "openai_completions": "completions", "openai_responses": "responses",
+    "openai_embeddings": "embeddings", "anthropic_messages": "messages", "anthropic_count_tokens": "messages/count_tokens",
+}  # fmt: skip
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _SEED = "20261121"  # the same search every time, so that a failure is the change's; SEARCH_SEED=random searches anew
 
 
@@ -140,13 +149,13 @@ class Search(RuleBasedStateMachine):
         assert not any(state.in_flight for state in self.rig.gateway.board.states(TARGETS).values())
         for one, (mark, answered) in zip(sent, answers, strict=True):
             self.values |= {plant.value for plant in one.planted}
-            hits = [(name, body) for marked, name, body in self.rig.targets.hits if marked == mark]
+            hits = [hit for hit in self.rig.targets.hits if hit.mark == mark]
             self._judge_one(began_under, one, answered, hits)
         told = "\n".join(self.said)
         self.said.clear()
         assert not [value for value in self.values if value in told], told
 
-    def _judge_one(self, under: World, sent: Sent, answered: Answered, hits: list[tuple[str, bytes]]) -> None:
+    def _judge_one(self, under: World, sent: Sent, answered: Answered, hits: list[Hit]) -> None:
         assert answered.status != 500, (answered.body, self.said)
         rows = self.rig.rows(answered.headers["x-request-id"])
         assert rows or not answered.whole, "answered whole, and not in the ledger"
@@ -162,20 +171,39 @@ class Search(RuleBasedStateMachine):
         (workload,) = possible
         due = owed(under.said, sent, workload)
         case = Case(under, sent, due, workload)
-        for name, body in hits:
-            self._judge_hit(case, name, body)
+        for hit in hits:
+            self._judge_hit(case, hit)
         if rows:
-            self._judge_rows(case, rows, answered, [name for name, _ in hits])
-        if answered.whole:
-            assert answered.text().partition("mark ")[2] == sent.last_text, "the caller gets its own values back"
-            self.seen["restored"] += any(value in sent.last_text for value in due.redacted)
+            self._judge_rows(case, rows, answered, [hit.target for hit in hits])
+        if answered.whole and DIALECTS[sent.dialect].words:
+            self._judge_words(case, answered, hits[-1])
 
-    def _judge_hit(self, case: Case, name: str, body: bytes) -> None:
+    def _judge_hit(self, case: Case, hit: Hit) -> None:
+        name, dialect = hit.target, case.sent.dialect
         assert case.may_see(name), (name, case)
+        left = _spoken(hit.seen)
+        translated = hit.dialect != _NATIVE[dialect]
+        if prompt_of(case.under.said, case.workload, name):
+            assert OPERATORS in left, (name, case)
+            self.seen["prompted"] += 1
+        self.seen[f"{dialect} sent"] += 1
+        self.seen[f"asked in {hit.dialect}"] += translated
         if "provider" in case.under.said["targets"][name]:
-            left = _spoken(body)
             assert not [value for value in case.due.redacted if value in left], (name, case)
             self.seen["redacted"] += bool(case.due.redacted)
+            self.seen["redacted in another dialect"] += bool(case.due.redacted) and translated
+
+    def _judge_words(self, case: Case, answered: Answered, hit: Hit) -> None:
+        """The caller gets its own values back, with what the operator has behind them."""
+        template = prompt_of(case.under.said, case.workload, hit.target).get("template", "{content}")
+        last = case.sent.last_text
+        for said in (answered.text(), *(json.loads(call)["q"] for call in answered.called())):
+            assert said.partition("mark ")[2] == last + template.partition("{content}")[2], (answered.body, case)
+        self.seen["called"] += bool(answered.called())
+        restored = any(value in last for value in case.due.redacted) and "provider" in case.under.said["targets"][hit.target]
+        self.seen["restored"] += restored
+        self.seen["restored from another dialect"] += restored and hit.dialect != _NATIVE[case.sent.dialect]
+        self.seen["begun anew"] += answered.restarted
 
     def _judge_rows(self, case: Case, rows: list[dict[str, Any]], answered: Answered, hits: list[str]) -> None:
         under, sent, due, workload = case
@@ -183,7 +211,9 @@ class Search(RuleBasedStateMachine):
         written = json.dumps(rows, ensure_ascii=False)
         assert not [plant for plant in sent.planted if plant.value in written], rows
         assert entry["policy"] == under.policy.version
-        assert [attempt["target"] for attempt in attempts] == hits
+        unsaid = [attempt for attempt in attempts if attempt["outcome"] == "rejected" and attempt["status"] is None]
+        assert [attempt["target"] for attempt in attempts if attempt not in unsaid] == hits, (attempts, hits)
+        self.seen["could not be said redacted"] += len(unsaid)
         assert CLASSES.index(entry["data_class"]) >= due.data_class
         if due.blocked:
             assert (answered.status, entry["error_code"], hits) == (403, "content_blocked", [])
@@ -193,6 +223,8 @@ class Search(RuleBasedStateMachine):
             forbidden = {name for name in under.said["workloads"][workload]["targets"] if not case.may_see(name)}
             assert forbidden <= removed, (forbidden, removed, case)
             self.seen["answered"] += entry["outcome"] == "finished"
+            self.seen[f"{sent.dialect} answered"] += entry["outcome"] == "finished"
+            self.seen["held"] += not hits and answered.status == 503
             self.seen["failed over"] += len(hits) > 1
             self.seen["refused"] += entry["error_code"] == "no_target_allowed"
         self._judge_kept(under, due, entry)
@@ -208,8 +240,9 @@ class Search(RuleBasedStateMachine):
 
 
 def _spoken(body: bytes) -> str:
-    """The bytes as they are, and every string in them with its escapes undone, twice for arguments inside a string."""
+    """The bytes as they are, and every string in them with its escapes undone, twice for arguments inside a string; documents."""
     text = body.decode()
+    text += "".join(base64.b64decode(found + "=" * (-len(found) % 4)).decode(errors="replace") for found in _BASE64.findall(text))
     once = text.replace('\\"', '"').replace("\\\\", "\\").replace("\\u0040", "@").replace("\\u0070", "p")
     return f"{text}\n{once}"
 

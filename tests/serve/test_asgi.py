@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from freehold.core.errors import TooLarge
-from freehold.core.ports import Surface
+from freehold.core.ports import Sink, Surface
 from freehold.serve.transport.asgi import AsgiSink, Body, DataPlane, Headers, PageReply
 from freehold.wire.dialects import PATHS
 
@@ -101,7 +101,7 @@ async def test_head_writes_end() -> None:
     ]
 
 
-async def echo(surface: Surface, headers: Headers, body: Body, sink: AsgiSink) -> None:
+async def echo(surface: Surface, headers: Headers, body: Body, sink: Sink) -> None:
     said = await body()
     await sink.head(200, [])
     await sink.end(said)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import uvicorn
 
+from freehold.core.ports import Sink
 from freehold.serve.transport import strict
 from freehold.serve.transport.strict import StrictHttp
+from freehold.serve.transport.turn import Asked, Parts
 
 _HOST = b"Host: h\r\n"
 _BODY = b"Content-Length: 5\r\n\r\nhello"
@@ -25,9 +27,32 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Echo:
+    """The same without ASGI."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it takes turns")
+
+    async def answer(self, asked: Asked, body: Parts, sink: Sink) -> None:
+        said, more = b"", True
+        while more:
+            part, more = await body.part()
+            said += part
+        await sink.head(200, [("content-length", str(len(said)))])
+        await sink.end(said)
+
+
+@pytest.fixture(params=[_echo, Echo()], ids=["asgi", "turns"])
+def app(request: pytest.FixtureRequest) -> Any:
+    """Both ways in which an application may take its requests."""
+    return request.param
+
+
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
-    config = uvicorn.Config(_echo, host="127.0.0.1", port=0, http=StrictHttp, ws="none", lifespan="off", log_config=None)
+async def serving(app: Any) -> AsyncIterator[int]:
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, http=StrictHttp, ws="none", lifespan="off", log_config=None, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
@@ -106,8 +131,8 @@ GOOD = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_an_ambiguous_request_is_refused_and_the_connection_closed(name: str) -> None:
-    async with serving() as port:
+async def test_an_ambiguous_request_is_refused_and_the_connection_closed(name: str, app: Any) -> None:
+    async with serving(app) as port:
         follower = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
         for pieces in ((REFUSED[name] + follower,), (REFUSED[name], follower)):
             answer = await said(port, *pieces)
@@ -117,9 +142,9 @@ async def test_an_ambiguous_request_is_refused_and_the_connection_closed(name: s
 
 
 @pytest.mark.parametrize("name", GOOD)
-async def test_a_plain_request_is_served_however_it_is_split(name: str) -> None:
+async def test_a_plain_request_is_served_however_it_is_split(name: str, app: Any) -> None:
     request = GOOD[name]
-    async with serving() as port:
+    async with serving(app) as port:
         assert (await said(port, request)).endswith(b"hello")
         for at in range(1, len(request), 1 if len(request) < 200 else 97):
             assert (await said_fast(port, request[:at], request[at:])).endswith(b"hello"), at
@@ -138,16 +163,16 @@ async def said_fast(port: int, *pieces: bytes) -> bytes:
     return answer
 
 
-async def test_pipelined_requests_are_answered_in_order_and_a_bad_one_does_not_spoil_the_first() -> None:
-    async with serving() as port:
+async def test_pipelined_requests_are_answered_in_order_and_a_bad_one_does_not_spoil_the_first(app: Any) -> None:
+    async with serving(app) as port:
         answer = await said(port, GOOD["length"] + GOOD["chunks"])
         assert answer.count(b"HTTP/1.1 200") == 2
         spoilt = await said(port, GOOD["length"] + REFUSED["two Hosts"])
         assert b"HTTP/1.1 200" not in spoilt or spoilt.startswith(b"HTTP/1.1 200")
 
 
-async def test_a_head_that_never_ends_does_not_hold_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_head_that_never_ends_does_not_hold_its_connection(monkeypatch: pytest.MonkeyPatch, app: Any) -> None:
     monkeypatch.setattr(strict, "_HEADERS_S", 0.05)
-    async with serving() as port:
+    async with serving(app) as port:
         assert (await said(port, b"GET / HTTP/1.1\r\nHost:")).startswith(b"HTTP/1.1 408")
         assert (await said(port, b"")).startswith(b"HTTP/1.1 408")

@@ -30,6 +30,16 @@ def test_any_cut_gives_the_same_events(stream: tuple[list[bytes], bytes], cuts: 
     assert [data_of(event) for event in seen if data_of(event) is not None] == [data_of(event) for event in events]
 
 
+@given(st.lists(st.text("a:\r\n", max_size=12).map(str.encode), max_size=8))
+def test_any_chunks_give_what_single_bytes_give(chunks: list[bytes]) -> None:
+    at_once, slowly = EventSplitter(), EventSplitter()
+    seen = [event for chunk in chunks for event in at_once.feed(chunk)]
+    one_by_one = [event for chunk in chunks for byte in chunk for event in slowly.feed(bytes([byte]))]
+    if b"\n\r" not in b"".join(chunks):  # there, single bytes can end an event before the rest of its line ending is known
+        assert seen == one_by_one
+    assert b"".join(seen) + at_once.rest() == b"".join(chunks)
+
+
 def test_every_single_cut_of_a_real_exchange() -> None:
     whole = b'data: {"a":"\xc3\xa9"}\n\n: comment\n\nevent: x\r\ndata: 1\r\ndata: 2\r\n\r\ndata: [DONE]\n\n'
     for cut in range(len(whole) + 1):

@@ -66,8 +66,10 @@ def roll_back(ledger: LedgerPlace, wish: Wish) -> Migration:
 
 
 def promote(ledger: LedgerPlace, wish: Wish) -> Migration:
-    """One step further than the evidence has come: from draft to shadow, in the canary to the next share, behind the last to live.
-    Out of the shadow only the gate promotes. Raises BadSettings."""
+    """One step further than the evidence has come: from draft to shadow, in the canary to the next share, then live.
+
+    Out of the shadow only the gate promotes. Raises BadSettings.
+    """
     store, one = MigrationStore(ledger), found(ledger, wish)
     state = state_of(store, one)
     if state.stage == "shadow":

@@ -39,9 +39,10 @@ def read_line(line: StoredEvent | StoredScore) -> Logged:
         kind: Kind = line.kind  # type: ignore[assignment]
         return Event(kind=kind, at=line.at, by=line.decided_by, why=line.why, evidence=msgspec.Raw(line.evidence.encode()))
     try:
-        return _scores.decode(line.score)
+        score: Score = _scores.decode(line.score)
     except msgspec.MsgspecError as error:
         raise BadSettings(f"line {line.n} of a migration cannot be read: {error}") from None
+    return score
 
 
 def write_event(event: Event) -> StoredEvent:

@@ -22,6 +22,7 @@ AttemptOutcome: TypeAlias = Literal[
 ]
 CostBasis: TypeAlias = Literal["rented", "owned"]
 Purpose: TypeAlias = Literal["shadow"]  # why the gateway asked by itself
+SHADOW = "freehold-shadow:"  # what the workload of such an entry begins with: its money counts, as traffic it does not
 
 
 class Attempt(msgspec.Struct, kw_only=True):

@@ -114,7 +114,7 @@ class Saturated(FreeholdError):
 class UpstreamRefused(FreeholdError):
     """The target answered with an error that no other target would mend; `body` is relayed as it came."""
 
-    code = "upstream_refused"
+    code, kind = "upstream_refused", "invalid_request_error"
 
     def __init__(self, message: str, *, status: int, body: bytes) -> None:
         super().__init__(message)

@@ -82,7 +82,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
                 await self._break(send)
         tail = self.script.finish(with_usage=with_usage) * (2 if self.fault is Fault.double_finish else 1)
         tail += self.script.usage() if with_usage else b""
-        await send_bytes(send, tail if self.fault is Fault.no_done else tail + self.script.done, last=True)
+        tail += b"" if self.fault is Fault.no_done else self.script.end(with_usage=with_usage)
+        await send_bytes(send, tail, last=True)
 
     async def _open(self, send: Send, headers: Headers, *, with_usage: bool) -> None:
         """The head and what comes before the first token, or what the fault puts in its place."""

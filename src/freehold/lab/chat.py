@@ -78,7 +78,6 @@ class Chat(msgspec.Struct):
 
 
 AnyRequest = TypeVar("AnyRequest")
-AnyChat = TypeVar("AnyChat", bound=Chat)
 _chats = msgspec.json.Decoder(Chat)
 
 
@@ -95,7 +94,7 @@ def decoded(decoder: msgspec.json.Decoder[AnyRequest], body: bytes) -> AnyReques
         raise _invalid(f"We could not parse your request: {error}") from None
 
 
-def sound(chat: AnyChat) -> AnyChat:
+def sound(chat: Chat) -> Chat:
     """The same chat. Raises Refusal with 400 where it asks for nothing, or for more than can be."""
     if not chat.messages:
         raise _invalid("messages is empty; give at least one")

@@ -15,10 +15,9 @@ _ERROR = b'{"error":{"message":"The server had an error (lab fault).","type":"se
 
 
 class Script(Protocol):
-    """One answer, written in a dialect. `counts`: its stream tells the token counts; `done` ends it; `error` is a body."""
+    """One answer, written in a dialect. `counts`: its stream tells the token counts; `error` is an error body."""
 
     counts: bool
-    done: bytes
     error: bytes
 
     def opening(self, *, with_usage: bool) -> bytes:
@@ -37,6 +36,10 @@ class Script(Protocol):
         """The token counts, where they are an event of their own."""
         ...
 
+    def end(self, *, with_usage: bool) -> bytes:
+        """What ends the stream."""
+        ...
+
     def whole(self, *, with_usage: bool) -> bytes:
         """The answer as one body."""
         ...
@@ -52,7 +55,6 @@ class Chunks:
     `objects`: what a chunk and a whole answer are called.
     """
 
-    done = DONE
     error = _ERROR
     objects = ("chat.completion.chunk", "chat.completion")
 
@@ -88,6 +90,10 @@ class Chunks:
     def usage(self) -> bytes:
         """The event of the token counts, with no choices in it."""
         return self._before + b'],"usage":' + _encode(self._usage) + b"}\n\n"
+
+    def end(self, *, with_usage: bool) -> bytes:
+        """[DONE]."""
+        return DONE
 
     def whole(self, *, with_usage: bool) -> bytes:
         """The answer as one body."""

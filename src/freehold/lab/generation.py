@@ -1,7 +1,7 @@
 """What the lab answers: deterministic in the seed and the request, so that every answer provably belongs to its question.
 
 An answer starts with the prompt's own `[ref:...]` word where it has one. Tokens are words; those of a tool call are pieces
-of its arguments of up to eight characters.
+of its arguments of up to eight characters. A model called `lab-triage` answers the lab's own tickets with their label.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from freehold.lab.chat import Chat, Tool
+from freehold.lab.triage import triage
 
 _DEFAULT_TOKENS = 32
 _PIECE = 8
@@ -55,6 +56,8 @@ def generate(chat: Chat, seed: int) -> Generation:
         arguments = _arguments(tool, ref.group() if ref else source.choice(WORDS))
         pieces = tuple(arguments[at : at + _PIECE] for at in range(0, len(arguments), _PIECE))
         return Generation(prompt_tokens, (pieces,) * choices, "tool_calls", tool.function.name)
+    if (label := triage(chat.model, text)) is not None:
+        return Generation(prompt_tokens, (('{"label":', f' "{label}"}}'),) * choices, "stop")
     length = chat.limit or _DEFAULT_TOKENS
     answers = tuple(_words(source, length, ref.group() if ref else None) for _ in range(choices))
     return Generation(prompt_tokens, answers, "length" if chat.limit else "stop")

@@ -15,19 +15,12 @@ _TYPES: Mapping[int, str] = {
     429: "rate_limit_error", 503: "overloaded_error", 529: "overloaded_error",
 }  # fmt: skip
 _encode = msgspec.json.encode
-
-
-class _Request(Chat):
-    """A message has its blocks under the same names as a chat message its parts."""
-
-    system: str | list[dict[str, Any]] | None = None
-
-
-_requests = msgspec.json.Decoder(_Request)
+_requests = msgspec.json.Decoder(Chat)
 
 
 def read_messages(body: bytes) -> Chat:
-    """A request from its body; its system prompt counts as no text. Raises Refusal with 400 where a real API would."""
+    """A request from its body: a message has its blocks under the names that a chat message has its parts under, and a system
+    prompt counts as no text. Raises Refusal with 400 where a real API would."""
     request = sound(decoded(_requests, body))
     if request.max_tokens is None or request.tools:
         raise Refusal(400, "invalid_request_error", None, "give max_tokens, and no tools: this stand-in calls none")
@@ -48,7 +41,6 @@ class MessageScript:
     error = _encode({"type": "error", "error": {"type": "api_error", "message": "The server had an error (lab fault)."}})
 
     def __init__(self, answer_id: str, chat: Chat, generation: Generation, *, wrong_usage: bool = False) -> None:
-        self.done = _event("message_stop", {})
         self._tokens = generation.choices[0]
         self._stop = {"stop_reason": _REASONS[generation.finish_reason], "stop_sequence": None}
         self._message = {"id": answer_id, "type": "message", "role": "assistant", "model": chat.model}
@@ -75,6 +67,10 @@ class MessageScript:
     def usage(self) -> bytes:
         """Nothing: message_delta has told them."""
         return b""
+
+    def end(self, *, with_usage: bool) -> bytes:
+        """message_stop."""
+        return _event("message_stop", {})
 
     def whole(self, *, with_usage: bool) -> bytes:
         """The message as one body."""

@@ -1,4 +1,4 @@
-"""A stand-in for a rented API: OpenAI's wire with its rate limits, a pace, and its ways of failing."""
+"""A stand-in for a rented API: the wires of OpenAI and Anthropic with rate limits, a pace, and its ways of failing."""
 
 from dataclasses import dataclass
 

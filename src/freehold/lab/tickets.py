@@ -4,6 +4,7 @@ The phrases are those the bundled ticket model was trained on; changing one chan
 """
 
 import random
+import re
 
 _GREETINGS = ("Hi,", "Hello team,", "Good morning,", "Hey,", "To whom it may concern,", "Dear support,", "")
 _THINGS = "invoice order laptop account subscription parcel router licence card dashboard report phone".split()
@@ -77,3 +78,17 @@ def ticket(source: random.Random) -> tuple[str, str]:
     sentence = f"{complaint}{source.choice(details)}."
     parts = (source.choice(_GREETINGS), sentence, source.choice(_CLOSINGS))
     return " ".join(part for part in parts if part), label
+
+
+def label_of(text: str) -> str | None:
+    """The label of a ticket, by the phrases; None where it is none of these."""
+    for label, pattern in _PATTERNS:
+        if pattern.search(text):
+            return label
+    return None
+
+
+_PATTERNS = tuple(
+    (label, re.compile("|".join(re.escape(phrase).replace(r"\{thing\}", r"\w+") for phrase in phrases)))
+    for label, phrases in _COMPLAINTS.items()
+)

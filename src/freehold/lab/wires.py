@@ -12,6 +12,7 @@ from freehold.lab.completions import TextChunks, read_completions
 from freehold.lab.embeddings import EmbeddingScript, embedded, read_embeddings
 from freehold.lab.generation import Generation, generate
 from freehold.lab.messages import MessageScript, messages_error, read_messages
+from freehold.lab.responses import ResponseScript, read_responses
 
 
 class Writer(Protocol):
@@ -39,6 +40,7 @@ def openai_error(refused: Refusal) -> bytes:
 WIRES: Mapping[str, Wire] = {
     "/v1/chat/completions": Wire(read_chat, generate, Chunks, openai_error),
     "/v1/completions": Wire(read_completions, generate, TextChunks, openai_error),
+    "/v1/responses": Wire(read_responses, generate, ResponseScript, openai_error),
     "/v1/messages": Wire(read_messages, generate, MessageScript, messages_error),
     "/v1/embeddings": Wire(read_embeddings, embedded, EmbeddingScript, openai_error),
 }

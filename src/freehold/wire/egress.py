@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from freehold.core.errors import BadRequest
 from freehold.core.request import Dialect
 
 EGRESS_KINDS = frozenset({"store", "chain", "files", "remote_media", "server_tools", "remote_url", "unknown_field"})
@@ -141,25 +142,29 @@ def judge(fields: Fields, parts: set[str], table: Table = CHAT) -> frozenset[str
     """The kinds of egress a request asks for; its messages or items are rebuilt in place from what was judged.
 
     Types and keys of the content parts that are no plain text are added to `parts`.
-    Raises ValueError (msgspec's errors are such) on content in a shape that no dialect has.
+    Raises BadRequest naming the field that has a shape which no dialect has.
     """
     kinds: set[str] = set()
-    for name in fields.keys() & table.contents:
-        led: set[str] = set()
-        fields[name] = _judged(fields[name], table, led, parts)
-        if led:
-            raise ValueError(f"{name} holds what leads elsewhere; nothing but text stands there")
-    if "messages" in fields:
-        fields["messages"] = _judge_messages(fields["messages"], table, kinds, parts)
-    if table.items is not None and table.items in fields:
-        fields[table.items] = _judged(fields[table.items], table, kinds, parts)
-    for name in fields.keys() - table.fields:
-        _judge_field(name, fields[name], table, kinds)
-    if "tools" in fields:
-        tools = _tools.decode(fields["tools"])
-        theirs = any(not _is_local(tool, table) for tool in tools or ())
-        kinds.update({"server_tools"} if theirs else ())
-        fields["tools"] = _raw(tools)
+    name = ""
+    try:
+        for name in fields.keys() & table.contents:
+            led: set[str] = set()
+            fields[name] = _judged(fields[name], table, led, parts)
+            if led:
+                raise ValueError("it holds what leads elsewhere; nothing but text stands there")
+        if (name := "messages") in fields:
+            fields[name] = _judge_messages(fields[name], table, kinds, parts)
+        if (name := table.items or "") in fields:
+            fields[name] = _judged(fields[name], table, kinds, parts)
+        for name in fields.keys() - table.fields:
+            _judge_field(name, fields[name], table, kinds)
+        if (name := "tools") in fields:
+            tools = _tools.decode(fields[name])
+            theirs = any(not _is_local(tool, table) for tool in tools or ())
+            kinds.update({"server_tools"} if theirs else ())
+            fields[name] = _raw(tools)
+    except ValueError as error:  # msgspec's are such, and so is text that is no UTF-8
+        raise BadRequest(f"{name}: {error}", param=name) from None
     return frozenset(kinds)
 
 
@@ -241,7 +246,7 @@ def _judge_inner(raw: msgspec.Raw, table: Table, values: list[dict[str, Any]], s
 
 def _judge_field(name: str, raw: msgspec.Raw, table: Table, kinds: set[str]) -> None:
     if len(memoryview(raw)) > _MAX_UNKNOWN_BYTES:
-        raise ValueError(f"{name} is not a field known here and exceeds {_MAX_UNKNOWN_BYTES} bytes")
+        raise ValueError(f"not a field known here, and it exceeds {_MAX_UNKNOWN_BYTES} bytes")
     value = _any.decode(raw)
     if name == "store":
         kinds.update({"store"} if value else ())

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.capability import Capability
+from freehold.core.errors import BadRequest
 from freehold.wire.egress import Fields
 
 # Far more than a token of prose, code or escaped script has; only long runs of blanks pack as many bytes into one.
@@ -32,15 +33,15 @@ _any = msgspec.json.Decoder()
 
 
 def needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
-    """What a server must honour for the answer to be one; `parts` as `judge` found them. Raises ValueError on a
-    `response_format` or `modalities` of another type than every dialect gives them."""
+    """What a server must honour for the answer to be one; `parts` as `judge` found them. Raises BadRequest naming a
+    field (here and below) of another type than every dialect gives it."""
     needs: set[Capability] = set()
     if _given(fields, "tools") or _given(fields, "functions"):
         needs.add("tools")
         if _given(fields, "parallel_tool_calls"):
             needs.add("parallel_tools")
     if "response_format" in fields:
-        form = _format.decode(fields["response_format"])
+        form = _read(_format, fields, "response_format")
         if form is not None and form.type == "json_schema":
             needs.add("json_schema")
         elif form is not None and form.type == "json_object":
@@ -51,7 +52,7 @@ def needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
         needs.add("choices")
     if parts & _IMAGES:
         needs.add("vision")
-    if parts & _SOUNDS or "audio" in (_words.decode(fields.get("modalities", b"null")) or ()):
+    if parts & _SOUNDS or "audio" in (_read(_words, fields, "modalities") or ()):
         needs.add("audio")
     return frozenset(needs)
 
@@ -61,8 +62,8 @@ def messages_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
     needs: set[Capability] = set()
     if _given(fields, "tools"):
         needs.add("tools")
-    config = _output.decode(fields.get("output_config", b"null"))
-    for form in (config and config.format, _format.decode(fields.get("output_format", b"null"))):
+    config = _read(_output, fields, "output_config")
+    for form in (config and config.format, _read(_format, fields, "output_format")):
         if form is not None:
             needs.add("json_schema")
     if parts & _SEEN:
@@ -77,13 +78,13 @@ def responses_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]
         needs.add("tools")
         if _given(fields, "parallel_tool_calls"):
             needs.add("parallel_tools")
-    output = _output.decode(fields.get("text", b"null"))
+    output = _read(_output, fields, "text")
     if output is not None and output.format is not None:
         if output.format.type == "json_schema":
             needs.add("json_schema")
         elif output.format.type == "json_object":
             needs.add("json_object")
-    included = _words.decode(fields.get("include", b"null")) or ()
+    included = _read(_words, fields, "include") or ()
     if _given(fields, "top_logprobs") or "message.output_text.logprobs" in included:
         needs.add("logprobs")
     if parts & _IMAGES:
@@ -102,3 +103,10 @@ def least_tokens(needs: frozenset[Capability], input_bytes: int, max_output_toke
 def _given(fields: Fields, name: str) -> Any:
     """The field's value where it asks for something: neither absent nor null, false, 0 or empty."""
     return _any.decode(fields[name]) if name in fields else None
+
+
+def _read(decoder: msgspec.json.Decoder[Any], fields: Fields, name: str) -> Any:
+    try:
+        return decoder.decode(fields.get(name, b"null"))
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"{name}: {error}", param=name) from None

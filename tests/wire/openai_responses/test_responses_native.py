@@ -120,6 +120,15 @@ def test_an_engine_that_does_not_follow_formats() -> None:
             plain.encode(asked(text=text), OWNED)
 
 
+def test_an_engine_whose_streams_no_sdk_reads() -> None:
+    plain = Responses("engine", lacks={"streams"})
+    assert plain.takes(asked())
+    assert not plain.takes(asked(stream=True))
+    assert NATIVE.takes(asked(stream=True))
+    with pytest.raises(Untranslatable, match="stream"):
+        plain.encode(asked(stream=True), OWNED)
+
+
 def test_a_whole_answer() -> None:
     reply = NATIVE.decode(json.dumps(RESPONSE).encode())
     assert (reply.usage, reply.service_tier) == (USED, "flex")

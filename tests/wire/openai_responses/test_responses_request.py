@@ -171,9 +171,9 @@ def test_needs(fields: dict[str, Any], needs: set[str]) -> None:
         ({"model": ""}, "model"), ({"model": None}, "model"), ({"input": ""}, "input"), ({"input": []}, "input"),
         ({"input": None}, "input"), ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"max_output_tokens": "9"}, "max_output_tokens"),
-        ({"background": True}, "background"), ({"stream": "yes"}, "stream"), ({"input": {}}, None), ({"input": [7]}, None),
-        ({"instructions": [{"type": "input_image", "image_url": "https://a.example"}]}, None), ({"text": 7}, None),
-        ({"provider": {"novel": 1}}, "provider"), ({"tools": {}}, None), ({"input": [{"type": "reasoning", "id": 7}]}, None),
+        ({"background": True}, "background"), ({"stream": "yes"}, "stream"), ({"input": {}}, "input"), ({"input": [7]}, "input"),
+        ({"instructions": [{"type": "input_image", "image_url": "https://a.example"}]}, "instructions"), ({"text": 7}, "text"),
+        ({"provider": {"novel": 1}}, "provider"), ({"tools": {}}, "tools"), ({"input": [{"type": "reasoning", "id": 7}]}, None),
     ],
 )  # fmt: skip
 def test_bad_requests_name_the_field(fields: dict[str, Any], param: str | None) -> None:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",
     "ledger": "Read the ledger.",
     "gate": "May the owned model take over? A verdict on paired scores.",
+    "migrate": "Move a workload to another target: shadow, gate, canary, rollback.",
     "releases": "Which prompt variant and model served when, and switching back.",
     "content": "Show, erase and guard the content that workloads keep.",
     "export": "Export costs for other tools.",

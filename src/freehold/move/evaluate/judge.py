@@ -22,7 +22,7 @@ from freehold.move.evaluate.judge_prompt import (
     read_verdict,
     rubric_messages,
 )
-from freehold.move.evaluate.sample import Reply, Sample, Score
+from freehold.move.evaluate.sample import NO_ANSWER, Reply, Sample, Score
 from freehold.wire.openai_chat.request import read
 
 Arm: TypeAlias = Literal["owned", "rented"]
@@ -91,8 +91,10 @@ class Judge:
         self.settings = settings
         self._dispatcher = dispatcher
 
-    async def compare(self, sample: Sample, owned: Reply, rented: Reply) -> Opinion | NotAsked:
-        """NotAsked where the judge was not asked or gave no verdict; equal answers are a tie and nobody is asked."""
+    async def compare(self, sample: Sample, owned: Reply | None, rented: Reply | None) -> Opinion | NotAsked:
+        """NotAsked where the judge gave no verdict. Equal answers are a tie and no answer loses, without anybody being asked."""
+        if owned is None or rented is None:
+            return await self._only(sample, owned, rented)
         if (owned.text, owned.calls) == (rented.text, rented.calls):
             even = Score(0.5, "the same answer")
             return Opinion(even, even)
@@ -112,9 +114,22 @@ class Judge:
         found = await self.compare(sample, null, good)
         return found if isinstance(found, NotAsked) else found.owned.value < found.rented.value
 
-    async def _scored(self, sample: Sample, owned: Reply, rented: Reply) -> Opinion | NotAsked:
+    async def _only(self, sample: Sample, owned: Reply | None, rented: Reply | None) -> Opinion | NotAsked:
+        """At least one of them gave no answer, which is worth 0; the other one is what it is worth."""
+        there, won = owned or rented, Score(1.0, "the only answer")
+        if there is not None and self.settings.mode == "rubric":
+            found = await self._scored(sample, there, None)
+            if isinstance(found, NotAsked):
+                return found
+            won = found.owned
+        return Opinion(won if owned is not None else NO_ANSWER, won if rented is not None else NO_ANSWER)
+
+    async def _scored(self, sample: Sample, owned: Reply, rented: Reply | None) -> Opinion | NotAsked:
         scores: list[Score] = []
         for reply in (owned, rented):
+            if reply is None:
+                scores.append(NO_ANSWER)
+                continue
             said = await self._ask(rubric_messages(self.settings.rubric, sample, reply))
             value = said if isinstance(said, NotAsked) else read_score(said)
             if not isinstance(value, float):

@@ -23,10 +23,11 @@ class LinedYaml:
         self.path = path
         try:
             text = path.read_text(encoding="utf-8")
-            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
-            if not isinstance(self._root, yaml.MappingNode):
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            if not isinstance(root, yaml.MappingNode):
                 raise BadSettings(f"{path}: expected a mapping with version, workload and graders")
-            self._refuse_doubles(self._root)
+            self._root: yaml.Node = root
+            self._refuse_doubles(root)
             self.values: dict[str, Any] = yaml.SafeLoader("").construct_document(self._root)
         except OSError as error:
             raise BadSettings(f"cannot read {path}: {error.strerror}") from None

@@ -10,7 +10,7 @@ import msgspec
 from freehold.core.errors import BadSettings
 from freehold.move.evaluate.judge import Opinion
 from freehold.move.evaluate.sample import Reply
-from freehold.move.evaluate.suite import Marks, Suite
+from freehold.move.evaluate.suite import JUDGE, Marks, Suite
 from freehold.move.evaluate.suite_file import reply_given
 from freehold.move.migration.pair import Harm, Share
 
@@ -68,16 +68,16 @@ class ScoredPair(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-def scored(pair: AnsweredPair, suite: Suite, marks: dict[str, Marks], opinion: Opinion | None) -> ScoredPair:
-    """The line for one graded pair."""
+def scored(ident: str, pair: AnsweredPair, suite: Suite, marks: dict[str, Marks], opinion: Opinion | None) -> ScoredPair:
+    """The line for one graded pair, by which it is known."""
     owned, rented = suite.totals(marks, opinion)
     said = None
     if opinion is not None and suite.judge is not None:
-        marks = marks | {"judge": Marks(opinion.owned, opinion.rented)}
+        marks = marks | {JUDGE: Marks(opinion.owned, opinion.rented)}
         said = JudgeSaid(suite.judge.target, suite.judge.digest, opinion.turned)
     first, second, _ = pair.replies()
     return ScoredPair(
-        id=pair.id or pair.digest(), owned=owned, rented=rented, slice=pair.slice,
+        id=ident, owned=owned, rented=rented, slice=pair.slice,
         guardrails=dict(pair.guardrails) | suite.harms(marks), suite=suite.digest, graders=marks, judge=said,
         lengths=(len(first.text) if first else 0, len(second.text) if second else 0), content=content_id(pair),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A suite: what a workload's answers are graded by. Named graders with weights, guardrails among them, a judge if there is one."""
+"""A suite: what a workload's answers are graded by. Named graders with weights, guardrails among them, and maybe a judge."""
 
 import hashlib
 import math
@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from freehold.core.errors import BadSettings
 from freehold.core.ports import Graded
 from freehold.core.request import Request
 from freehold.core.said import Whole
@@ -84,29 +85,28 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return one.grader.grade(sample, reply)
         except ValueError as error:
+            if self.reference == "incumbent":  # it counts as right by what was said, so only the same answer is right too
+                return Score(float(reply == sample.reference), "the incumbent's answer cannot be compared")
             raise ValueError(f"grader {one.name!r}: {error}") from None
 
 
 class SuiteGrader:
-    """The Grader port, for a suite without a judge. What a sample lacks is taken as 0 for both, and counted in `ungraded`."""
+    """The PairGrader port, for a suite without a judge."""
 
     def __init__(self, suite: Suite) -> None:
-        """Raises ValueError for a suite with a judge: this grader asks nobody."""
+        """Raises BadSettings for a suite with a judge, since this grader asks nobody, and for one that needs references, since
+        live requests come without."""
         if suite.judge is not None:
-            raise ValueError("a suite with a judge asks a target; grade with it through a Judge")
+            raise BadSettings("this suite has a judge, which is asked about pairs in a file; leave it out to grade live traffic")
+        if suite.reference == "given" and (needing := [one.name for one in suite.graders if one.grader.needs_reference]):
+            raise BadSettings(f"grader {needing[0]!r} needs a reference, and live requests have none; set reference: incumbent")
         self._suite = suite
-        self.ungraded = 0
 
     def grade(self, request: Request, candidate: Whole, incumbent: Whole) -> Graded:
         """The candidate in the place of owned, the incumbent in that of rented, whichever of them is which."""
         new, old = reply_of(candidate), reply_of(incumbent)
-        sample = self._suite.known(msgspec.Raw(msgspec.json.encode(request.fields)), None, old)
-        try:
-            marks = self._suite.marks(sample, new, old)
-        except ValueError:
-            self.ungraded += 1
-            return Graded(0.0, 0.0)
-        return Graded(*self._suite.totals(marks, None))
+        sample = Sample(request=msgspec.Raw(msgspec.json.encode(request.fields)), reference=old)
+        return Graded(*self._suite.totals(self._suite.marks(sample, new, old), None))
 
 
 def request_digest(request: msgspec.Raw) -> str:

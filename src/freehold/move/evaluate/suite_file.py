@@ -1,4 +1,4 @@
-"""Suites as files: YAML with the graders and the judge, JSONL beside it with samples whose answer is known. Mistakes have lines."""
+"""Suites as files: YAML with the graders and the judge, JSONL beside it with samples whose answer is known."""
 
 import hashlib
 import math

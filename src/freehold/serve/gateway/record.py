@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from freehold.core.decision import Candidate
-from freehold.core.entry import Attempt, AttemptOutcome, Entry, Outcome, Purpose
+from freehold.core.entry import SHADOW, Attempt, AttemptOutcome, Entry, Outcome, Purpose
 from freehold.core.ids import request_id
 from freehold.core.policy_facts import Demanded
 from freehold.core.ports import HttpCall
@@ -67,7 +67,7 @@ class Record:
         regions = ask.handling.regions
         self._entry = Entry(
             id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
-            workload=ask.workload if purpose is None else f"freehold-{purpose}:{ask.workload}",
+            workload=ask.workload if purpose is None else f"{SHADOW}{ask.workload}",
             key=key.name, team=key.team, user=key.user, data_class=ask.handling.data_class.name,
             regions=None if regions is None else tuple(sorted(regions)), asked_model=request.model,
             dialect=request.dialect, stream=request.stream, policy=self.policy.version,

@@ -56,7 +56,7 @@ class PrometheusSink:
         )
         self._events = counter("webhook_events_total", "Changes of signals for the webhook, sent or lost.", ("outcome",))
 
-        self._shadow = counter("shadow_total", "Answers asked for once more for a migration, by what became of them.", ("outcome",))
+        self._shadow = counter("shadow_total", "Requests asked once more for a migration, by what became of them.", ("outcome",))
         self._limited = counter("limited_total", "Requests turned away by a limit or a budget.", ("scope", "reason"))
         self._budgets = gauge("budget_remaining_ratio", "Least share of its limit that an owner has left.", ("budget",))
         self._workers = gauge("workers", "Processes that serve.")

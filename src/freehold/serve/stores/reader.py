@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from freehold.core.entry import SHADOW
 from freehold.plan.demand.traffic import Requests
 from freehold.plan.logs.buckets import Bucketed
 from freehold.serve.stores import postgres_columns, sqlite_columns
@@ -64,13 +65,16 @@ class LedgerReader:
     def columns(self, since: float | None = None, until: float | None = None) -> dict[str, Requests]:
         """As the plan reads it, by workload: finished requests in the order of the ledger, imported ones in the order of their
         files, then those that imported buckets are taken apart into. All that stand for `since` <= time < `until` (Unix seconds).
+        What a migration asked once more is nobody's traffic.
         """
         span = Span(since, until)
         with reading(self._place) as db:
             if isinstance(db, PostgresSession):
-                return postgres_columns.read_columns(db, span)
-            assert isinstance(self._place, Path)
-            return sqlite_columns.read_columns(self._place, span)
+                found = postgres_columns.read_columns(db, span)
+            else:
+                assert isinstance(self._place, Path)
+                found = sqlite_columns.read_columns(self._place, span)
+        return {workload: requests for workload, requests in found.items() if not workload.startswith(SHADOW)}
 
     def bucketed_workloads(self) -> list[Bucketed]:
         """The workloads of which some traffic was imported as sums over time, so that a plan can say so."""

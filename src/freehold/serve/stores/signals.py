@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from freehold.core.data import DataClass
+from freehold.core.entry import SHADOW
 from freehold.core.ids import request_id
 from freehold.plan.signals.observed import AttemptsSeen, Observed, WorkloadSeen
 from freehold.serve.stores.connection import Connection
@@ -94,8 +95,8 @@ def _observe(db: Connection, window: tuple[float, float], covered_s: float, aske
     return Observed(
         window_s=end - start,
         covered_s=covered_s,
-        workloads=tuple(WorkloadSeen(*row) for row in db.rows(_WORKLOADS % within, values)),
-        attempts=tuple(_attempts(row) for row in db.rows(_ATTEMPTS % within, values)),
+        workloads=tuple(WorkloadSeen(*row) for row in db.rows(_WORKLOADS % within, values) if not row[0].startswith(SHADOW)),
+        attempts=tuple(_attempts(row) for row in db.rows(_ATTEMPTS % within, values) if not row[0].startswith(SHADOW)),
     )
 
 

@@ -4,20 +4,21 @@ A request smuggled past a proxy in front would be billed to, and judged as, some
 """
 
 import asyncio
-from typing import Any
+import re
+from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, parse_url
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from freehold.serve.transport.turn import Application, Asked, Turn
 
 _MOST_HEADERS = 100
 _MOST_HEADER_BYTES = 64 * 1024
 _HEADERS_S = 15.0
-_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
-_BARE = frozenset(b"\x00\r\n")
+_token = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_bare = re.compile(rb"[\x00\r\n]")
 
 
 class Ambiguous(Exception):
@@ -42,6 +43,7 @@ class StrictHttp(HttpToolsProtocol):
         self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
         self._takes_turns = isinstance(self.app, Application)
+        self._turn: Turn | None = None  # the one being answered; uvicorn's `cycle` is the one read last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         super().connection_made(transport)
@@ -50,8 +52,8 @@ class StrictHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
         super().connection_lost(exc)
-        if isinstance(self.cycle, Turn):
-            self.cycle.hang_up()
+        if self._turn is not None:
+            self._turn.hang_up()
 
     def data_received(self, data: bytes) -> None:
         """Bytes as they come. A refusal ends the connection."""
@@ -89,9 +91,9 @@ class StrictHttp(HttpToolsProtocol):
         self._count_head(len(name) + len(value) + 4)
         if len(self.headers) >= _MOST_HEADERS:
             self._stop(Ambiguous(f"more than {_MOST_HEADERS} headers", 431))
-        if not name or not _TOKEN.issuperset(name.lower()):
+        if not _token.fullmatch(name):
             self._stop(Ambiguous("a header's name is not a token"))
-        if not _BARE.isdisjoint(value):
+        if _bare.search(value):
             self._stop(Ambiguous("a header's value holds a line break or NUL"))
         super().on_header(name, value)
 
@@ -114,13 +116,17 @@ class StrictHttp(HttpToolsProtocol):
         path = parse_url(self.url).path.decode("ascii")
         keeps = parser.get_http_version() != "1.0" and parser.should_keep_alive()
         asked = Asked(parser.get_method().decode("ascii"), unquote(path), self.headers, keeps, self.expect_100_continue)
-        turn: Any = Turn(asked, self)  # to uvicorn's protocol, a cycle of its own
-        self.cycle = turn
+        self.cycle = turn = cast("RequestResponseCycle", Turn(asked, self))
         if before is None or before.response_complete:
             self._start_asgi_task(turn, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((turn, self.app))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """It is that request's turn."""
+        self._turn = cycle if isinstance(cycle, Turn) else None
+        super()._start_asgi_task(cycle, app)
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size

@@ -92,7 +92,7 @@ class Turn:
 
     async def part(self) -> tuple[bytes, bool]:
         """Parts."""
-        if self._waits:
+        if self._waits and not self.disconnected:
             self._waits = False
             self._line.transport.write(_CONTINUE)
         if self.more_body and not self.body and not self.disconnected:
@@ -110,14 +110,16 @@ class Turn:
 
     def hang_up(self) -> None:
         """The caller left."""
+        self.disconnected = not self.response_complete
+        self.message_event.set()
         if self._working is not None:
             self._working.cancel()
 
     async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Sink: it leaves with the first bytes of the body. Raises ValueError where a header holds a line break."""
-        self.started = True
         lines = [f"{name}: {value}" for name, value in headers]
-        if not self.keep_alive:
+        if not self.keep_alive or self._waits:  # a caller that was not asked for its body may leave it out
+            self.keep_alive = False
             lines.append("connection: close")
         self._owed = next((int(value) for name, value in headers if name == "content-length"), None)
         if self._owed is None:
@@ -127,6 +129,7 @@ class Turn:
             raise ValueError("a header of this answer holds a line break")
         usual = b"".join(b"%b: %b\r\n" % header for header in self._line.server_state.default_headers)
         self._head = b"%b%b%b\r\n\r\n" % (STATUS_LINE[status], usual, text.encode("latin-1", "replace"))
+        self.started = True
 
     async def write(self, data: bytes) -> None:
         """Sink."""

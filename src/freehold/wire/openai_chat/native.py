@@ -82,7 +82,8 @@ class OpenAiChat(Stateless):
 
     def deltas(self) -> StreamCount:
         """What counts one stream."""
-        return AddedUp(self) if self._quirks.counts_one_choice else Repeating(self)
+        events = Repeating(self)
+        return AddedUp(events) if self._quirks.counts_one_choice else events
 
     def delta(self, event: bytes) -> Delta:
         """One stream event; ValueError on data that is neither [DONE] nor a chunk."""

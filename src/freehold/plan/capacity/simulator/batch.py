@@ -49,8 +49,10 @@ def plan_run(w: World, r: int) -> None:
 
 def cut_run(w: World, r: int, at: float) -> None:
     """Something arrived: end a run of equal steps with the one under way, so that it can be looked at."""
-    replica = w.replicas[r]
-    if replica["kind"] == DECODING and replica["planned"] > 1 and replica["running"] < w.rules[0]["max_sequences"]:
+    replica, rules = w.replicas[r], w.rules[0]
+    # With every place taken it only waits, but where others may spill the engine's report of a queue has to be in time.
+    matters = rules["spill"] != 0 or replica["running"] < rules["max_sequences"]
+    if matters and replica["kind"] == DECODING and replica["planned"] > 1:
         seconds, growth = float(replica["seconds"]), float(replica["growth"])
         steps = steps_until(seconds, growth, at - float(replica["start"]), int(replica["planned"]))
         replica["planned"] = steps

@@ -38,9 +38,8 @@ def compiled() -> Core:
         copy.__module__, copy.__qualname__ = function.__module__, f"{function.__name__}_{digest}"
         entry = function.__name__ in Core._fields
         # Nothing is allocated in there: without reference counts of the world's arrays at every call it is four times as fast.
-        made[function.__name__] = njit(
-            cache=entry, error_model="numpy", no_cpython_wrapper=not entry, no_cfunc_wrapper=True, _nrt=False
-        )(copy)
+        how: dict[str, Any] = {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True, "no_cpython_wrapper": not entry}
+        made[function.__name__] = njit(cache=entry, **how)(copy)
     return Core(*(made[name] for name in Core._fields))
 
 

@@ -89,7 +89,7 @@ class Simulator:
         """Raises BadSettings without numba."""
         self._core = compiled()
         self._engine, self._fleet = engine, fleet
-        self._world = open_world(engine, fleet)
+        self.world = open_world(engine, fleet)
         self._first_s: float | None = None
         self._last_s = -np.inf
         self._statuses = np.zeros(REFUSED + 1, np.int64)
@@ -106,22 +106,22 @@ class Simulator:
             self._first_s = float(arrivals.at_s[0])
         self._last_s = float(arrivals.at_s[-1])
         counts, ids = self._prefixes(arrivals)
-        self._world, start = with_room(self._world, len(arrivals), ids)
+        self.world, start = with_room(self.world, len(arrivals), ids)
         starts = start + np.cumsum(counts) - counts
         columns = (arrivals.input_tokens, arrivals.output_tokens, arrivals.sensitive, counts, starts)
         lengths = np.column_stack(columns).astype(np.int64)
-        self._core.run(self._world, arrivals.at_s - self._first_s, lengths, False)
+        self._core.run(self.world, arrivals.at_s - self._first_s, lengths, False)
         return self._finished()
 
     def drain(self) -> Finished:
         """Nothing more arrives; all that was still on its way."""
-        self._world, _ = with_room(self._world, 0, np.zeros(0, np.int64))
-        self._core.run(self._world, np.zeros(0), np.zeros((0, 5), np.int64), True)
+        self.world, _ = with_room(self.world, 0, np.zeros(0, np.int64))
+        self._core.run(self.world, np.zeros(0), np.zeros((0, 5), np.int64), True)
         return self._finished()
 
     def totals(self) -> Totals:
         """What has happened so far."""
-        tally, counts = self._world.tally[0], self._statuses
+        tally, counts = self.world.tally[0], self._statuses
         span = float(tally["now"])
         return Totals(
             requests=int(tally["numbered"]),
@@ -140,7 +140,7 @@ class Simulator:
 
     def timeline(self) -> Timeline:
         """How busy the fleet was; the last bin ends with what is known."""
-        tally, rows = self._world.tally[0], self._world.timeline
+        tally, rows = self.world.tally[0], self.world.timeline
         width, span = float(tally["width_s"]), float(tally["now"])
         rows = rows[: int(span / width) + 1]
         seconds = np.minimum(span - np.arange(len(rows)) * width, width) * self._fleet.replicas
@@ -168,8 +168,8 @@ class Simulator:
         return whole, arrivals.prefix_ids[kept]
 
     def _finished(self) -> Finished:
-        tally = self._world.tally[0]
-        done = self._world.done[: tally["done"]]
+        tally = self.world.tally[0]
+        done = self.world.done[: tally["done"]]
         tally["done"] = 0
         self._statuses += np.bincount(done["status"], minlength=REFUSED + 1)
         at_s = done["at"] + (self._first_s or 0.0)

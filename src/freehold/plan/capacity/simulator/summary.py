@@ -1,4 +1,4 @@
-"""A trace of any length in bounded memory: histograms of its times with quantiles to one part in 128, and goodput under an SLO."""
+"""A trace of any length in bounded memory: its times as histograms with quantiles to one part in 128, goodput under an SLO."""
 
 from collections.abc import Callable, Iterable
 

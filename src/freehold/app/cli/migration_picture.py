@@ -1,0 +1,125 @@
+"""A migration in the terminal: one table of all, and one live picture with the bounds closing on the margin."""
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from freehold.app.cli.gate_chart import chart
+from freehold.app.cli.output import out
+from freehold.app.migrating import progress_of
+from freehold.app.migration_view import Standing, standing
+from freehold.core.assignment import Stage
+from freehold.core.money import show
+from freehold.move.migration.progress import Migration
+from freehold.move.migration.verdict import named, points
+from freehold.serve.stores.place import LedgerPlace
+
+_EVERY_S = 1.0  # a gateway looks no oftener
+_WAY: tuple[Stage, ...] = ("draft", "shadow", "canary", "live")
+_STYLE: dict[Stage, str] = {"live": "bold green", "rolled_back": "bold red", "paused": "bold yellow"}
+
+
+def status_table(found: Sequence[Standing]) -> Table:
+    """A row for each."""
+    table = Table("workload", "to", "stage", "share")
+    for name in ("pairs", "candidate better by", "at least", "at most", "margin", "copies cost"):
+        table.add_column(name, justify="right")
+    table.add_column("expected")
+    for one in found:
+        last = one.verdict.sequence[-1] if one.verdict.sequence else None
+        bounds = ["-"] * 3 if last is None else [points(last.mean), points(last.low), points(last.high)]
+        table.add_row(
+            escape(one.workload), escape(one.target), Text(one.stage, _STYLE.get(one.stage, "")), f"{one.share:.0%}",
+            f"{one.pairs:,}", *bounds, points(-one.settings.gate.margin), show(one.cost_nanousd, 4), _in(one.expected_s),
+        )  # fmt: skip
+    return table
+
+
+def picture(one: Standing) -> RenderableType:
+    """The way it goes, the chart, what was found of each guardrail, and money."""
+    parts: list[RenderableType] = [_way(one), Text(one.reason)]
+    if one.verdict.sequence:
+        parts.append(chart(one.verdict))
+    table = Table("question", "found", box=None)
+    for name in ("seen", "candidate", "limit"):
+        table.add_column(name, justify="right")
+    for found in one.verdict.evidence:
+        table.add_row(escape(named(found)), found.finding, f"{found.samples:,}", points(found.mean), points(found.threshold))
+    for guarded in one.guard if one.step >= 0 else ():
+        finding = "broken" if guarded.broken else "holds" if guarded.holds else "open"
+        table.add_row(f"canary: {guarded.name}", finding, f"{guarded.requests:,}", points(-guarded.mean), points(-guarded.limit))
+    parts.append(table)
+    parts.append(Text(f"Copies cost {show(one.cost_nanousd, 4)} so far, {show(one.settings.day_nanousd)} a day at most. "
+                      f"Live in about: {_in(one.expected_s)}"))  # fmt: skip
+    return Panel(Group(*parts), title=escape(f"{one.workload} to {one.target}"), title_align="left")
+
+
+def watch_live(ledger: LedgerPlace, one: Migration, *, until_over: bool, json: bool) -> int:
+    """Look again and again until Ctrl-C, or until it is over where that is asked. The exit code: 1 where it was rolled back."""
+    now = standing(progress_of(ledger, one))
+    try:
+        if json or not out.is_terminal:
+            while not _shown(now, until_over, json):
+                time.sleep(_EVERY_S)
+                now = standing(progress_of(ledger, one))
+        else:
+            with Live(picture(now), console=out, auto_refresh=False) as live:
+                while not (until_over and _over(now)):
+                    time.sleep(_EVERY_S)
+                    now = standing(progress_of(ledger, one))
+                    live.update(picture(now), refresh=True)
+    except KeyboardInterrupt:
+        pass  # how a person ends it
+    return int(now.stage == "rolled_back")
+
+
+def moment(unix_s: float) -> str:
+    """In UTC, for people."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _shown(now: Standing, until_over: bool, json: bool) -> bool:
+    if json:
+        sys.stdout.write(msgspec.json.encode(now).decode() + "\n")
+        sys.stdout.flush()
+    else:
+        out.print(picture(now))
+    return until_over and _over(now)
+
+
+def _over(one: Standing) -> bool:
+    return one.stage in {"live", "rolled_back"}
+
+
+def _way(one: Standing) -> Text:
+    text = Text()
+    at = one.stage if one.stage in _WAY else None
+    for place, stage in enumerate(_WAY):
+        text.append(" → " if place else "")
+        steps = ""
+        if stage == "canary":
+            steps = " " + " ".join(
+                f"[{share:.0%}]" if at == "canary" and n == one.step else f"{share:.0%}"
+                for n, share in enumerate(one.settings.steps)
+            )
+        text.append(f"{stage}{steps}", style="bold reverse" if stage == at else "dim")
+    if at is None:
+        text.append(f"   {one.stage.replace('_', ' ')}", style=_STYLE[one.stage])
+    return text
+
+
+def _in(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

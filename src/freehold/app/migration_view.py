@@ -1,0 +1,104 @@
+"""One migration as people and the dashboard see it: where it stands, on what evidence, what it cost, when it may be done."""
+
+import math
+
+import msgspec
+
+from freehold.app.migrating import all_of, progress_of
+from freehold.core.assignment import Stage
+from freehold.move.migration.gate import Gate
+from freehold.move.migration.guard import Guarded
+from freehold.move.migration.machine import MigrationSettings
+from freehold.move.migration.progress import Progress, told
+from freehold.move.migration.verdict import Verdict
+from freehold.serve.stores.place import LedgerPlace
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """`share`: of the workload's requests that go to the candidate now; `served`: how many it was sent at this step, of `dwell`.
+
+    `verdict` is the gate's, in whose words the candidate is the owned model; in the canary it is of the pairs since that began.
+    `cost_nanousd`: of the copies. `expected_s`: seconds until it is live at the pace so far, None where that cannot be said.
+    """
+
+    id: str
+    workload: str
+    target: str
+    stage: Stage
+    step: int
+    share: float
+    pairs: int
+    served: int
+    dwell: int
+    cost_nanousd: int
+    made_at: float
+    expected_s: float | None
+    reason: str
+    guard: tuple[Guarded, ...]
+    verdict: Verdict
+    settings: MigrationSettings
+
+
+def standing(progress: Progress) -> Standing:
+    """As the log says."""
+    one, state, settings = progress.migration, progress.state, progress.migration.settings
+    gate = progress.canary_gate if state.step >= 0 else progress.gate
+    verdict = gate.verdict()
+    return Standing(
+        id=one.id, workload=one.workload, target=one.target, stage=state.stage, step=state.step,
+        share=progress.assignment.share, pairs=progress.pairs, served=progress.served, dwell=settings.dwell,
+        cost_nanousd=progress.cost_nanousd, made_at=one.made_at, expected_s=_expected_s(progress), reason=_reason(progress),
+        guard=progress.guard.all(), verdict=verdict, settings=settings,
+    )  # fmt: skip
+
+
+def standings(ledger: LedgerPlace) -> list[Standing]:
+    """Every migration on record, oldest first. Raises BadSettings."""
+    return [standing(progress_of(ledger, one)) for one in all_of(ledger)]
+
+
+def _reason(progress: Progress) -> str:
+    state, settings = progress.state, progress.migration.settings
+    match state.stage:
+        case "draft":
+            return "Nothing is sent to the candidate yet."
+        case "shadow":
+            return told(progress.verdict())
+        case "canary":
+            last = state.step + 1 == len(settings.steps)
+            waits = "every guardrail is shown to hold" if last and progress.served >= settings.dwell else "enough requests came"
+            share = f"{settings.steps[state.step]:.0%}"
+            return f"Canary at {share}: {progress.served:,} of {settings.dwell:,} requests; it waits until {waits}."
+        case "live":
+            return "Every request goes to the candidate first."
+        case "paused":
+            return f"Paused in stage {state.held}; nothing is sent to the candidate."
+        case "rolled_back":
+            return "Rolled back: the workload is served as before."
+
+
+def _expected_s(progress: Progress) -> float | None:
+    """At the pace of the pairs so far; the canary's part from the requests that this pace stands for."""
+    state, settings = progress.state, progress.migration.settings
+    took = 0.0 if progress.first_pair_at is None else progress.last_pair_at - progress.first_pair_at
+    if state.stage not in {"shadow", "canary"} or progress.pairs < 2 or took <= 0:
+        return None
+    pace = progress.pairs / took
+    pairs = 0.0 if state.step >= 0 else _pairs_left(progress.gate)
+    requests = pace / settings.copied
+    steps = settings.steps[max(0, state.step) :]
+    waits = [max(0, settings.dwell - (progress.served if state.step >= 0 and at == 0 else 0)) for at in range(len(steps))]
+    canary = sum(wait / (share * requests) for wait, share in zip(waits, steps, strict=True))
+    expected = pairs / pace + canary
+    return expected if math.isfinite(expected) else None
+
+
+def _pairs_left(gate: Gate) -> float:
+    """As many as it takes if evidence grows as it did; without end where it does not grow."""
+    needed = -math.log(gate.settings.alpha)
+    left = float(max(0, gate.settings.min_samples - gate.quality.samples))
+    for sequence in (gate.quality, *gate.guardrails.values()):
+        if sequence.most_above < needed:
+            grown = sequence.most_above / max(1, sequence.samples)
+            left = max(left, (needed - sequence.most_above) / grown if grown > 0 else math.inf)
+    return left
