@@ -36,6 +36,8 @@ check: .venv/.installed  ## Format, lint, types, layers, shape
 bench: .venv/.installed  ## What the scan finds beside Presidio, and the gateway beside its peers (see docs/explain/performance.md)
 	@$(BIN)/python -m benchmarks.sensitivity
 	@$(BIN)/python -m benchmarks.gate
+	@$(BIN)/python -m benchmarks.fit_capacity
+	@$(BIN)/python -m benchmarks.simulator --days 1
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a plain read of them (3 GB of disk)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -47,7 +48,11 @@ def main() -> int:
     if not 1 <= given.callers <= 1000:
         sys.exit(f"--callers is {given.callers}; use 1 to 1000")
     with tempfile.TemporaryDirectory(prefix="freehold-soak-") as folder:
-        verdict = uvloop.run(soak(Path(folder), given))
+        try:
+            verdict = uvloop.run(soak(Path(folder), given))
+        except asyncio.CancelledError:
+            notes.print("The soak was broken off; its processes have ended.")
+            return 130
     if given.json:
         emit_json(verdict)
     else:
@@ -61,6 +66,8 @@ async def soak(folder: Path, given: argparse.Namespace) -> Verdict:
     async with contextlib.AsyncExitStack() as stack:
         urls = [await stack.enter_async_context(serving(provider)) for provider in providers]
         collector = await stack.enter_async_context(serving(_collect))
+        await asyncio.sleep(0)  # a server takes the signals when it first runs
+        _end_when_told()
         (folder / "provider.key").write_text("not looked at", encoding="utf-8")
         offered = [targets_of(number, url, folder / "provider.key") for number, url in enumerate(urls)]
         targets = {name: target for pair in zip(*(one.items() for one in offered), strict=True) for name, target in pair}
@@ -79,6 +86,14 @@ async def soak(folder: Path, given: argparse.Namespace) -> Verdict:
     where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, freehold {__version__}"
     samples = [sample for sample in house.samples() if began_at <= sample.at <= ended_at]
     return judge(books, calls, Seen(samples, fresh, rest), where)
+
+
+def _end_when_told() -> None:
+    """A signal ends the soak, and not only the servers inside it."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
 
 
 async def _used(house: Watched, callers: Callers, seconds: float) -> list[str]:

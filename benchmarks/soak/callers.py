@@ -23,11 +23,13 @@ _OFTEN = (90.0, 3.0, 6.0, 1.0)
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One request and what its caller saw. `status` 0: no head came. `whole`: an answer came to its end."""
+    """One request and what its caller saw. `redacted`: something in it is replaced before it leaves the gateway. `status` 0: no
+    head came. `whole`: an answer came to its end."""
 
     serial: int
     dialect: str
     stream: bool
+    redacted: bool
     manner: Manner
     body: dict[str, Any]
     input_bytes: int
@@ -81,13 +83,15 @@ def planned(seed: int, serial: int) -> Call:
     stream = dialect.end is not None and (source.random() < 0.6 or manner == "slow")
     manner = manner if stream or manner == "hangs_up_early" else "patient"
     prompt = f"[ref:{serial}] " + " ".join(source.choices(_WORDS, k=source.randint(3, 200)))
-    if source.random() < 0.1 and name != "openai_embeddings":  # what is redacted has another vector
+    redacted = source.random() < 0.1 and name != "openai_embeddings"  # what is redacted has another vector
+    if redacted:
         prompt += f" and write to reader.{serial}@example.org"
     body = dialect.body(prompt, 3000 if manner == "slow" else source.randint(1, 80), stream=stream)
     if name == "openai_chat" and manner == "slow":
         body["n"] = 4
     return Call(
-        serial=serial, dialect=name, stream=stream, manner=manner, body=body, input_bytes=dialect.input_bytes(body)
+        serial=serial, dialect=name, stream=stream, redacted=redacted, manner=manner, body=body,
+        input_bytes=dialect.input_bytes(body),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 class Books(msgspec.Struct):
-    """What was compared, and what did not agree. `problems` by what they are, with every serial of a request."""
+    """What was compared, and what did not agree: `problems` by what they are, each with its request's serial and the evidence."""
 
     requests: int = 0
     entries: int = 0
@@ -33,16 +33,12 @@ class Books(msgspec.Struct):
     output_tokens: int = 0
     outcomes: Counter[str] = Counter()
     faults: Counter[str] = Counter()
-    problems: dict[str, list[int]] = {}
+    problems: dict[str, list[str]] = {}
 
-    def tell(self, what: str, serial: int) -> None:
-        """One that does not agree."""
-        self.problems.setdefault(what, []).append(serial)
-
-    def require(self, holds: bool, what: str, serial: int) -> None:
-        """The same where it does not hold."""
+    def require(self, holds: bool, what: str, serial: int, evidence: str = "") -> None:
+        """One that does not agree, where it does not hold."""
         if not holds:
-            self.tell(what, serial)
+            self.problems.setdefault(what, []).append(f"{serial} {evidence}".strip())
 
     def lines(self) -> list[str]:
         """One for each kind of problem, with the first requests it was seen on."""
@@ -123,13 +119,16 @@ def _compare_estimate(books: Books, call: Call, attempt: Row, work: Work | None,
     if attempt["outcome"] == "finished":
         least = most
     tokens = attempt["answer_output"]
+    fault = "of no work" if work is None else f"{work.fault}, {work.ending}"
+    evidence = f"{attempt['target']} {attempt['outcome']} ({fault}): {tokens}, and the rule says {least} to {most}; {call.manner}"
     books.require(attempt["uncached_input"] == -(-call.input_bytes // 4), "an estimate of the input off the rule", call.serial)
-    books.require(least <= tokens <= most, "an estimate of the output off the rule", call.serial)
+    books.require(least <= tokens <= most, "an estimate of the output off the rule", call.serial, evidence)
     books.exact_estimates += tokens == most
     books.bounded_estimates += tokens != most
 
 
 def _text_bytes(call: Call, work: Work) -> int:
-    """As it counts: written as JSON where the bytes passed untouched, else the text itself."""
-    untouched = KINDS[work.account[0]][0] == call.dialect
-    return work.quoted if untouched else work.plain
+    """As it counts: written as JSON where the bytes passed untouched, else the text itself, also where a stream had to be read so
+    that what was redacted could be put back."""
+    read = call.redacted and call.stream and call.dialect != "openai_chat"
+    return work.quoted if KINDS[work.account[0]][0] == call.dialect and not read else work.plain

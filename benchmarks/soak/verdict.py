@@ -17,7 +17,9 @@ from freehold.app.cli.output import out
 QUIET_S = 12
 # A series for each target and fate of an attempt, pools, statements and pages of databases: all that is made once comes first.
 _WARM_SHARE, _WARM_S = 0.5, 30.0
-RSS_BAR_BYTES, BLOCKS_BAR = 64.0, 0.05
+# For each request. What is below 512 bytes is a block: one kept by every twentieth request shows. The heap's bar sees a larger
+# one kept by every fourth. Pages are held to less, since those freed in pieces stay resident.
+RSS_BAR_BYTES, HEAP_BAR_BYTES, BLOCKS_BAR = 1024.0, 128.0, 0.05
 _NEVER = ("freehold_observer_failures", "freehold_limit_failures", "freehold_signal_failures_total")
 
 
@@ -64,6 +66,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     requests_per_s: float
     rss: Growth | None
+    heap: Growth | None
     blocks: Growth | None
     rss_mib_by_minute: Sequence[float]
     most: Mapping[str, int]
@@ -92,6 +95,7 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
         name: _growth(samples, read, rate, bar)
         for name, read, bar in (
             ("rss", lambda sample: float(sample.rss_bytes), RSS_BAR_BYTES),
+            ("heap", lambda sample: float(sample.heap_bytes), HEAP_BAR_BYTES),
             ("blocks", lambda sample: float(sample.blocks), BLOCKS_BAR),
         )
     }
@@ -106,7 +110,7 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
     names = ("rss_bytes", "descriptors", "sockets", "tasks")
     most = {name: max((getattr(sample, name) for sample in samples), default=0) for name in names}
     return Verdict(
-        seconds=seconds, requests_per_s=rate, rss=growths["rss"], blocks=growths["blocks"],
+        seconds=seconds, requests_per_s=rate, rss=growths["rss"], heap=growths["heap"], blocks=growths["blocks"],
         rss_mib_by_minute=_by_minute(samples), most=most, fresh=fresh,
         rest=rest.sample, books=books, violations=wrong, where=where,
     )  # fmt: skip
@@ -173,7 +177,7 @@ def _of_each(counts: Mapping[str, int]) -> str:
 def show(verdict: Verdict) -> None:
     """For a person."""
     books, table = verdict.books, Table("", "measured", "bar", title="Soak", title_justify="left")
-    for name, growth in (("RSS, bytes", verdict.rss), ("live blocks", verdict.blocks)):
+    for name, growth in (("RSS, bytes", verdict.rss), ("heap in use, bytes", verdict.heap), ("live blocks", verdict.blocks)):
         if growth is not None:
             shown = f"{growth.per_request:+.3f} a request ({growth.low:+.3f} to {growth.high:+.3f})"
             table.add_row(name, shown, f"low end at most {growth.bar:g}")

@@ -4,9 +4,11 @@ Run: python -m benchmarks.soak.watched CONFIG SAMPLES. Only from inside can its 
 """
 
 import asyncio
+import ctypes
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,29 +21,54 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One second. `blocks`: live allocations of the interpreter, which grow with a leak long before the pages do."""
+    """One second. `blocks`: live allocations of the interpreter; `heap_bytes`: what is in use of the C library's heap (0 where it
+    does not say). Both grow with a leak; pages also stay behind where memory that is free again lies in pieces."""
 
     at: float
     rss_bytes: int
     blocks: int
+    heap_bytes: int
     descriptors: int
     sockets: int
     tasks: int
 
 
+class _Heap(ctypes.Structure):
+    """glibc's `struct mallinfo2`, malloc/malloc.h."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+    )]  # fmt: skip
+
+
+def heap_reader() -> Callable[[], int]:
+    """What reads the bytes in use, of all arenas and of what was mapped for single allocations."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        return lambda: 0
+    library.mallinfo2.restype = _Heap
+
+    def read() -> int:
+        found = library.mallinfo2()
+        return int(found.uordblks + found.hblkhd)
+
+    return read
+
+
 async def watch(samples: Path) -> None:
     """Until cancelled."""
+    heap_bytes = heap_reader()
     with samples.open("ab", buffering=0) as sink:
         while True:
-            sink.write(msgspec.json.encode(_sample()) + b"\n")
+            sink.write(msgspec.json.encode(_sample(heap_bytes())) + b"\n")
             await asyncio.sleep(1)
 
 
-def _sample() -> Sample:
+def _sample(heap_bytes: int) -> Sample:
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     open_now = [_target(name) for name in os.listdir("/proc/self/fd")]
     return Sample(
-        time.time(), int(pages) * _PAGE, sys.getallocatedblocks(), len(open_now) - 1,
+        time.time(), int(pages) * _PAGE, sys.getallocatedblocks(), heap_bytes, len(open_now) - 1,
         sum(target.startswith("socket:") for target in open_now), len(asyncio.all_tasks()),
     )  # fmt: skip
 

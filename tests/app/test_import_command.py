@@ -242,6 +242,7 @@ def peak_kb(*argv: str) -> int:
     return int(done.stderr.splitlines()[-1])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not STATUS.exists(), reason="memory is measured as Linux tells it")
 def test_many_rows_in_little_memory(many: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with many.open(encoding="utf-8") as file:
@@ -261,6 +262,7 @@ def test_many_rows_in_little_memory(many: Path, folder: Path, capsys: pytest.Cap
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_it_goes_on_where_it_broke_off(many: Path, how: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
     with subprocess.Popen(

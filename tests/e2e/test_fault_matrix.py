@@ -194,6 +194,7 @@ async def lines(request: pytest.FixtureRequest, house: House, world: World) -> M
 
 
 @_on_one_loop
+@pytest.mark.long
 @pytest.mark.parametrize(("surface", "fault", "mode"), CELLS)
 async def test_cell(lines: Mapping[str, Line], surface: str, fault: str, mode: Mode) -> None:
     line = lines[surface]
@@ -280,6 +281,7 @@ def judge_health(state: dict[str, Any], health: Health, since_s: float) -> None:
 
 
 @_on_one_loop
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("surface", "mode"), [(name, mode) for name, it in SURFACES_TRIED.items() for mode in it.modes]
 )  # fmt: skip

@@ -18,7 +18,7 @@ from postgres_cluster import Cluster
 from e2e.client import Answer, ask, caller, chat
 from e2e.house import ADMIN_KEY, Gateway, House, Lab, fetch, rented, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")]
 ADMIN = {"authorization": f"Bearer {ADMIN_KEY}"}
 WORKERS = 4
 PRICE = {"input": 0, "output": 1, "valid_from": "2026-11-01", "source": "tests"}  # 1,000 nano-dollars a token of answer

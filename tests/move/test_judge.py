@@ -94,13 +94,13 @@ async def test_no_answer_loses_without_anybody_being_asked() -> None:
 @pytest.mark.parametrize("mode", ["pairwise", "rubric"])
 async def test_null_answers_lose_to_a_judge_that_reads(mode: Any) -> None:
     judge = Judge(JudgeSettings(**ASKED, mode=mode), Direct(fair))
-    assert [await judge.loses(SAMPLE, GOOD, at) for at in range(4)] == [True] * 4
+    leads = [await judge.lead(SAMPLE, GOOD, at) for at in range(4)]
+    assert leads == [1.0 if mode == "pairwise" else 0.3] * 4
 
 
 async def test_null_answers_find_out_judges_that_do_not() -> None:
-    assert [await Judge(USUAL, Direct(first_always)).loses(SAMPLE, GOOD, at) for at in range(2)] == [False, False]
-    assert [await Judge(USUAL, Direct(gullible)).loses(SAMPLE, GOOD, at) for at in range(2)] == [True, False]
-    assert [await Judge(USUAL, Direct(longest)).loses(SAMPLE, GOOD, at) for at in range(2)] == [False, False]
+    for mind, leads in ((first_always, [0, 0]), (gullible, [1, -1]), (longest, [-1, -1])):
+        assert [await Judge(USUAL, Direct(mind)).lead(SAMPLE, GOOD, at) for at in range(2)] == leads
 
 
 INJECTIONS = [
@@ -138,7 +138,13 @@ def test_tool_calls_are_shown_as_json() -> None:
 
 
 def test_another_rubric_judge_or_mode_is_another_digest() -> None:
-    others = [{"rubric": "other"}, {"target": "j2"}, {"model": "mistral-large"}, {"mode": "rubric"}, {"temperature": None}]
+    others: list[dict[str, Any]] = [
+        {"rubric": "other"},
+        {"target": "j2"},
+        {"model": "mistral-large"},
+        {"mode": "rubric"},
+        {"temperature": None},
+    ]
     digests = [USUAL.digest, *(JudgeSettings(**(ASKED | other)).digest for other in others)]
     assert len(set(digests)) == len(digests)
     assert JudgeSettings(**ASKED).digest == USUAL.digest

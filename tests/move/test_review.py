@@ -84,7 +84,7 @@ def test_a_review_goes_on_where_it_was(tmp_path: Path) -> None:
     file.add(word("a"))
     file.add(word("b", "eve", "skip"))
     again = ReviewFile(path, PLAN)
-    assert (again.done("ada"), again.done("eve")) == ({"a"}, {"b"})
+    assert (sorted(again.done("ada")), sorted(again.done("eve"))) == (["a"], ["b"])
     again.add(word("c"))
     assert read_reviews(path) == (PLAN, [word("a"), word("b", "eve", "skip"), word("c")])
 

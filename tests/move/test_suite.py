@@ -1,6 +1,7 @@
 """Suites from files, mistakes with their lines, and what a suite makes of a pair."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from freehold.core.errors import BadSettings
 from freehold.core.ports import PairGrader
 from freehold.core.said import Choice, Whole
 from freehold.move.evaluate.judge import Opinion
+from freehold.move.evaluate.kinds import KINDS
 from freehold.move.evaluate.sample import Reply, Sample, Score
 from freehold.move.evaluate.suite import Suite, SuiteGrader
 from freehold.move.evaluate.suite_file import read_suite
@@ -183,3 +185,13 @@ def test_a_suite_grades_live_traffic_through_the_port(folder: Path) -> None:
 def test_a_suite_that_live_traffic_cannot_be_graded_by_is_refused(folder: Path, text: str, said: str) -> None:
     with pytest.raises(BadSettings, match=said):
         SuiteGrader(suite(folder, text))
+
+
+def test_the_suite_in_the_guide_is_one(folder: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "grading.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    read_ = suite(folder, "".join(blocks))
+    assert [one.name for one in read_.graders] == ["label", "format"]
+    assert read_.judge is not None
+    listed = re.findall(r"^\| `(\w+)` \|", guide.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(KINDS) <= set(listed)

@@ -54,15 +54,22 @@ def conserved(engine: Engine, fleet: Fleet, trace: Arrivals, fast: Simulated) ->
 
 
 @given(engines(), fleets(), traces())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_time_is_that_of_the_plain_simulator(engine: Engine, fleet: Fleet, trace: Arrivals) -> None:
+    same(engine, fleet, trace)
+
+
+@pytest.mark.long
+@given(engines(), fleets(), traces())
+@settings(max_examples=1500, deadline=None)
+def test_every_time_of_many_more_worlds(engine: Engine, fleet: Fleet, trace: Arrivals) -> None:
     same(engine, fleet, trace)
 
 
 def test_the_comparison_has_seen_what_matters() -> None:
     """A fixed draw in which sequences are pushed out, prefixes found, and requests spill, are rented and are refused."""
     rng, seen, law = random.Random(6), np.zeros(6, int), StepLaw((Group((Term(fixed_s=0.25, context_s=2.0**-12),)),))
-    for _ in range(60):
+    for _ in range(20):
         size = 40
         ids = [[first + i for i in range(rng.randrange(8))] for first in (100 * rng.randrange(3) for _ in range(size))]
         trace = Arrivals(
@@ -83,11 +90,11 @@ def test_the_comparison_has_seen_what_matters() -> None:
             trace,
         )
         seen += [slow.pushed_out, slow.cached, *(slow.status.count(status) for status in range(4))]
-    assert (seen > 5).all(), seen
+    assert (seen > 0).all(), seen
 
 
 @given(engines(), fleets(), traces(), st.lists(st.integers(0, 30), max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_chunks_change_nothing(engine: Engine, fleet: Fleet, trace: Arrivals, cuts: list[int]) -> None:
     whole = simulate(engine, fleet, trace)
     simulator, parts = Simulator(engine, fleet), []
@@ -112,7 +119,7 @@ def test_chunks_change_nothing(engine: Engine, fleet: Fleet, trace: Arrivals, cu
 
 
 @given(engines(), fleets(), traces())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_memory_comes_back(engine: Engine, fleet: Fleet, trace: Arrivals) -> None:
     """After the last request each replica is as empty as at the start, but for prefix blocks that nobody holds."""
     simulator = Simulator(engine, fleet)

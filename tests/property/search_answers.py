@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
-_DONE = b"data: [DONE]\n\n"
+_DONE = b"data: [DONE]\n"
 _ENDINGS: Mapping[str, bytes] = {
-    "openai_chat": _DONE, "openai_completions": _DONE, "anthropic_messages": b'data: {"type":"message_stop"}',
+    "openai_chat": _DONE, "openai_completions": _DONE, "anthropic_messages": b"event: message_stop\n",
     "openai_responses": b"event: response.completed\n",
 }  # fmt: skip
 _ANEW = b"event: freehold.restart\n"
@@ -44,8 +44,8 @@ class Answered:
         """Whether its caller takes it for a whole answer."""
         if self.status != 200 or not self.ended:
             return False
-        last = self.body.rstrip(b"\n").rpartition(b"\n\n")[2].replace(b'": "', b'":"') + b"\n\n"
-        return not self._streamed or _ENDINGS[self._dialect] in last
+        last = self.body.rstrip(b"\n").rpartition(b"\n\n")[2] + b"\n"
+        return not self._streamed or last.startswith(_ENDINGS[self._dialect])
 
     @property
     def restarted(self) -> bool:

@@ -11,9 +11,7 @@ from freehold.core.request import Dialect
 
 Body: TypeAlias = dict[str, Any]
 
-__all__ = ["DIALECTS", "SHARES", "UNMARKED", "Dialect"]
 UNMARKED = "mark?mark "  # the rig puts the mark of the request there
-_SCHEMA_NAME = "f"
 
 
 class Extra(NamedTuple):
@@ -61,7 +59,7 @@ def _put_chat(body: Body, place: str, phrase: str) -> None:
         case "prediction":
             body["prediction"] = {"type": "content", "content": phrase}
         case "schema":
-            function = {"name": _SCHEMA_NAME, "description": phrase, "parameters": _schema(phrase)}
+            function = {"name": "f", "description": phrase, "parameters": _schema(phrase)}
             body["tools"] = [*body.get("tools", []), {"type": "function", "function": function}]
         case _:
             _put_field(body, place, phrase)
@@ -95,7 +93,7 @@ def _put_messages(body: Body, place: str, phrase: str) -> None:
         case "sealed":
             messages.insert(0, {"role": "assistant", "content": [{"type": "redacted_thinking", "data": phrase}, text]})
         case "schema":
-            tool = {"name": _SCHEMA_NAME, "description": phrase, "input_schema": _schema(phrase)}
+            tool = {"name": "f", "description": phrase, "input_schema": _schema(phrase)}
             body["tools"] = [*body.get("tools", []), tool]
         case "user":
             body.setdefault("metadata", {})["user_id"] = phrase
@@ -122,7 +120,7 @@ def _put_responses(body: Body, place: str, phrase: str) -> None:
         case "sealed":
             items.insert(0, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": phrase})
         case "schema":
-            tool = {"type": "function", "name": _SCHEMA_NAME, "description": phrase, "parameters": _schema(phrase)}
+            tool = {"type": "function", "name": "f", "description": phrase, "parameters": _schema(phrase)}
             body["tools"] = [*body.get("tools", []), tool]
         case "format":
             body["text"] = {"format": {"type": "json_schema", "name": "f", "schema": _schema(phrase), "strict": False}}
@@ -172,7 +170,7 @@ _OF_MESSAGES = (
     _extra("unknown_field", headers={"anthropic-beta": "unheard-of-2026-01-01"}),
 )  # fmt: skip
 _MESSAGES_PLACES = (
-    "last", "last", "system", "system_part", "tool_result", "arguments", "part", "document", "title", "context", "thinking",
+    *("last",) * 4, "system", "system_part", "tool_result", "arguments", "part", "document", "title", "context", "thinking",
     "sealed", "schema", "user", "metadata", "metadata_key", "unknown",
 )  # fmt: skip
 
@@ -185,7 +183,7 @@ DIALECTS: Mapping[Dialect, Spoken] = {
     "openai_chat": Spoken(
         begin=_one_message, put=_put_chat, items="messages",
         places=(
-            "last", "last", "system", "tool_result", "arguments", "part", "reasoning", "user", "safety_identifier",
+            *("last",) * 4, "system", "tool_result", "arguments", "part", "reasoning", "user", "safety_identifier",
             "prompt_cache_key", "metadata", "metadata_key", "prediction", "schema", "unknown",
         ),
         extras=(_STORE, _CHAIN, _UNKNOWN, _SEARCH, _extra("files", item=_FILE)),
@@ -197,7 +195,7 @@ DIALECTS: Mapping[Dialect, Spoken] = {
     "openai_responses": Spoken(
         begin=lambda text: {"input": [{"role": "user", "content": text}]}, put=_put_responses, items="input",
         places=(
-            "last", "last", "instructions", "system", "tool_result", "arguments", "part", "answered", "thinking", "sealed",
+            *("last",) * 4, "instructions", "system", "tool_result", "arguments", "part", "answered", "thinking", "sealed",
             "schema", "format", "user", "safety_identifier", "prompt_cache_key", "metadata", "metadata_key", "unknown",
         ),
         extras=(
@@ -208,10 +206,10 @@ DIALECTS: Mapping[Dialect, Spoken] = {
     ),
     "openai_completions": Spoken(
         begin=lambda text: {"prompt": text, "max_tokens": 64}, put=_put_field,
-        places=("last", "last", "suffix", "several", "stop", "user", "unknown"), extras=_PLAIN,
+        places=(*("last",) * 4, "suffix", "several", "stop", "user", "unknown"), extras=_PLAIN,
     ),
     "openai_embeddings": Spoken(
-        begin=lambda text: {"input": text}, put=_put_field, places=("last", "last", "several", "user", "unknown"), extras=_PLAIN,
+        begin=lambda text: {"input": text}, put=_put_field, places=(*("last",) * 4, "several", "user", "unknown"), extras=_PLAIN,
         streams=False, words=False,
     ),
     "anthropic_count_tokens": Spoken(

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
-from search_dialects import DIALECTS, SHARES, UNMARKED, Dialect
+from search_dialects import DIALECTS, SHARES, UNMARKED
 from search_worlds import CLASSES, COMPANIES, KEYS, LABELS, REGIONS, TARGETS, WORKLOADS
+
+from freehold.core.request import Dialect
 
 MOODS = (
     "fine", "fine", "fine", "fine", "fine", "refused", "limited", "broken", "rejected", "not_found", "html", "nested",

@@ -1,4 +1,4 @@
-"""How each dialect that a target may be asked in is answered in: where the words stand that were asked, and what replies look like."""
+"""How each dialect that a target may be asked in is answered in: where the words stand that it says back, and how."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ def _chat_call(arguments: str) -> list[Json]:
 
 
 def _completed(texts: list[str], arguments: str | None = None) -> Json:
-    message = {"role": "assistant", "content": "".join(texts)}
+    message: Json = {"role": "assistant", "content": "".join(texts)}
     if arguments is not None:
         message |= {"tool_calls": [{"id": "call_9", "type": "function", "function": {"name": "f", "arguments": arguments}}]}
     return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": _CHAT_USE}
@@ -94,7 +94,7 @@ def _message_call(arguments: str) -> list[Json]:
 def _candidate(text: str, arguments: str | None = None, **more: str) -> Json:
     parts: list[Json] = [{"text": text}]
     parts += [] if arguments is None else [{"functionCall": {"name": "f", "args": json.loads(arguments)}}]
-    candidate = {"index": 0, "content": {"role": "model", "parts": parts}} | more
+    candidate: Json = {"index": 0, "content": {"role": "model", "parts": parts}} | more
     return {"responseId": "r1", "modelVersion": "m", "candidates": [candidate]}
 
 

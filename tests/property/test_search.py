@@ -187,7 +187,8 @@ class Search(RuleBasedStateMachine):
             assert OPERATORS in left, (name, case)
             self.seen["prompted"] += 1
         self.seen[f"{dialect} sent"] += 1
-        self.seen[f"asked in {hit.dialect}"] += translated
+        if translated:
+            self.seen[f"asked in {hit.dialect}"] += 1
         if "provider" in case.under.said["targets"][name]:
             assert not [value for value in case.due.redacted if value in left], (name, case)
             self.seen["redacted"] += bool(case.due.redacted)
@@ -240,7 +241,7 @@ class Search(RuleBasedStateMachine):
 
 
 def _spoken(body: bytes) -> str:
-    """The bytes as they are, and every string in them with its escapes undone, twice for arguments inside a string; documents."""
+    """The bytes as they are, documents in them read, and all with its escapes undone, twice for arguments inside a string."""
     text = body.decode()
     text += "".join(base64.b64decode(found + "=" * (-len(found) % 4)).decode(errors="replace") for found in _BASE64.findall(text))
     once = text.replace('\\"', '"').replace("\\\\", "\\").replace("\\u0040", "@").replace("\\u0070", "p")
@@ -279,7 +280,7 @@ def saw(seen: Counter[str], *whats: str) -> None:
 
 
 def test_no_request_gets_out_in_a_short_search(search: type[Search]) -> None:
-    saw(run(search, examples=25, worlds=10), "answered", "failed over", "refused", "blocked", "redacted")
+    saw(run(search, examples=25, worlds=10), "answered", "failed over", "refused", "blocked", "redacted", "prompted")
 
 
 @pytest.mark.long
@@ -287,4 +288,7 @@ def test_no_request_gets_out_in_a_short_search(search: type[Search]) -> None:
 def test_no_request_gets_out_in_a_hundred_thousand_steps(search: type[Search]) -> None:
     seen = run(search, examples=2350, worlds=120)
     assert seen["steps"] >= 100_000, seen
-    saw(seen, "answered", "failed over", "refused", "blocked", "redacted", "restored", "kept")
+    saw(seen, "answered", "failed over", "refused", "blocked", "redacted", "restored", "kept", "held", "called", "prompted")
+    saw(seen, "redacted in another dialect", "restored from another dialect", "begun anew", "could not be said redacted")
+    saw(seen, *(f"{dialect} answered" for dialect in DIALECTS))
+    saw(seen, *(f"asked in {dialect}" for dialect in ("chat/completions", "messages", "generateContent")))

@@ -1,5 +1,6 @@
 """All text of a request is read, wherever it stands, and what is no text is named."""
 
+import itertools
 import json
 from typing import Any
 
@@ -144,6 +145,12 @@ def test_every_string_of_any_structure_is_read_or_a_structural_word(value: Any) 
 
     if len(given["metadata"]) >= 8 and isinstance(value, str | list | dict):
         assert all(text in seen for key, text in strings(value) if key not in {"role", "type"})
+
+
+@given(st.text(max_size=20), st.text(max_size=20) | st.just(PICTURE) | json_values, st.sampled_from(["messages", "input", "x"]))
+def test_a_message_says_the_same_in_either_order_of_its_keys(role: str, content: Any, name: str) -> None:
+    usual, reverse = ({name: [dict(pairs)]} for pairs in itertools.permutations((("role", role), ("content", content))))
+    assert sorted(texts(fields(**usual))) == sorted(texts(fields(**reverse)))
 
 
 @given(json_values)

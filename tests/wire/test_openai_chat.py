@@ -98,6 +98,7 @@ def test_bad_bodies_are_refused_by_name(raw: bytes, named: str) -> None:
         ({"prompt_cache_retention": "24h"}, {"store"}),
         ({"previous_response_id": "r"}, {"chain"}),
         ({"web_search_options": {}}, {"server_tools"}),
+        ({"": 7}, {"unknown_field"}),
         ({"tools": [{"type": "function", "function": {"description": "see https://x.test"}}]}, set()),
         ({"tools": [{"type": "mcp", "server_url": "https://x.test"}]}, {"server_tools"}),
         ({"x_new": {"deep": ["http://x.test"]}}, {"remote_url", "unknown_field"}),

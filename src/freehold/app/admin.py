@@ -18,6 +18,7 @@ from freehold.app.admin_door import COOKIE, AdminDoor, problem
 from freehold.app.budget_states import budget_states
 from freehold.app.crew import Live, Whole
 from freehold.app.handled import handled, kind_labels
+from freehold.app.migration_view import standings
 from freehold.app.rested import Rested
 from freehold.app.signals import Watcher
 from freehold.app.spending import recent_entries, spending
@@ -43,6 +44,7 @@ class Admin:
         self._spent = Rested(partial(spending, ledger))
         self._judged = Rested(partial(judged, ledger))
         self._handled = Rested(partial(handled, ledger, kind_labels()))
+        self._migrations = Rested(partial(standings, ledger))
         self._page = resources.files("freehold.app").joinpath("dashboard.html").read_text(encoding="utf-8")
         self._login = resources.files("freehold.app").joinpath("login.html").read_text(encoding="utf-8")
 
@@ -83,6 +85,10 @@ class Admin:
     async def handled(self, request: Request) -> Response:
         """`/admin/handled`: sensitive values found, by kind, targets that constraints removed, and refusals, over the ledger."""
         return _json(await run_in_threadpool(self._handled.read))
+
+    async def migrations(self, request: Request) -> Response:
+        """`/admin/migrations`: where every migration stands, with its evidence, cost and expected finish, oldest first."""
+        return _json(await run_in_threadpool(self._migrations.read))
 
     async def config(self, request: Request) -> Response:
         """`/admin/config`: the version in force, since when, how often files were taken and refused, and the last refusal."""
@@ -134,6 +140,7 @@ def admin_app(gateway: Gateway, watcher: Watcher, whole: Whole, ledger: LedgerPl
         Route("/admin/summary", viewer(admin.summary)),
         Route("/admin/entries", viewer(admin.entries)),
         Route("/admin/handled", viewer(admin.handled)),
+        Route("/admin/migrations", viewer(admin.migrations)),
         Route("/admin/signals", viewer(admin.signals)),
         Route("/admin/config", viewer(admin.config)),
         Route("/admin/budgets", viewer(admin.budgets)),

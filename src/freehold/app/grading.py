@@ -9,7 +9,7 @@ import msgspec
 
 from freehold.core.errors import BadSettings
 from freehold.core.ports import NotAsked
-from freehold.move.evaluate.judge import Judge, Opinion
+from freehold.move.evaluate.judge import NULL_ANSWERS, Judge, Opinion
 from freehold.move.evaluate.pair_file import AnsweredPair, ScoredPair, scored
 from freehold.move.evaluate.sample import Sample
 from freehold.move.evaluate.suite import JUDGE, Marks, Suite
@@ -25,15 +25,24 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class JudgeSummary(msgspec.Struct, frozen=True):
-    """`canaries`: null answers shown to it, `preferred`: those it did not let lose. `turned`: verdicts that turned with the
-    order; `longer_preferred`: of the pairs it decided whose lengths differ, the share in which the longer answer won."""
+    """`canaries`: null answers shown to it, of which `won` were preferred to a good answer and `tied` were thought its equal.
+
+    `turned`: verdicts that turned with the order; `longer_preferred`: of the pairs it decided whose lengths differ, the share in
+    which the longer answer won.
+    """
 
     target: str
     digest: str
     canaries: int
-    preferred: int
+    won: int
+    tied: int
     turned: int = 0
     longer_preferred: float | None = None
+
+    @property
+    def fit(self) -> bool:
+        """No null answer may win; one in six may tie, for the answer beside it may be worth no more."""
+        return self.won == 0 and self.tied <= self.canaries // 6
 
 
 class Grading(msgspec.Struct, frozen=True):
@@ -74,19 +83,19 @@ def without_judge(suite: Suite, tasks: Sequence[Task]) -> Grading:
 
 
 async def with_judge(suite: Suite, tasks: Sequence[Task], judge: Judge, at_once: int, done: Callable[[], None]) -> Grading:
-    """First null answers, which must all lose: else there are no lines. Then every pair, some at once.
+    """First null answers, which must lose: else there are no lines. Then every pair, some at once.
 
     Raises BadSettings where the judge cannot be asked about a null answer.
     """
-    summary = await _canaries(judge, tasks)
-    if summary.preferred:
-        return Grading((), {"the judge did not let a null answer lose": len(tasks)}, summary)
+    summary = await _canaries(suite, judge, tasks)
+    if not summary.fit:
+        return Grading((), {"the judge did not place null answers last": len(tasks)}, summary)
     slots = asyncio.Semaphore(at_once)
 
     async def ask(task: Task) -> Opinion | NotAsked:
         async with slots:
             owned, rented, _ = task.pair.replies()
-            found = await judge.compare(task.sample, owned, rented)
+            found = await judge.compare(_shown(suite, task), owned, rented)
             done()
             return found
 
@@ -115,22 +124,29 @@ def longer_preferred(lines: Sequence[ScoredPair]) -> float | None:
     return _mean([float(one) for one in decided]) if decided else None
 
 
-async def _canaries(judge: Judge, tasks: Sequence[Task]) -> JudgeSummary:
+def _shown(suite: Suite, task: Task) -> Sample:
+    """What the judge sees of a sample: an incumbent that counts as right would have won before it is read."""
+    return task.sample if suite.reference == "given" else Sample(request=task.sample.request)
+
+
+async def _canaries(suite: Suite, judge: Judge, tasks: Sequence[Task]) -> JudgeSummary:
     """On the first pairs that have an answer to lose to: what is known to be right, else the rented one."""
-    asked = lost = 0
-    for task in tasks:
-        _, rented, _ = task.pair.replies()
-        good = task.sample.reference or rented
-        if asked >= judge.settings.canaries or good is None or not good.text.strip():
-            continue
-        found = await judge.loses(task.sample, good, asked)
+    goods = [
+        (task, good)
+        for task in tasks
+        if (good := task.sample.reference or task.pair.replies()[1]) is not None and (good.text.strip() or good.calls)
+    ]
+    if not goods:
+        raise BadSettings("no pair has an answer to hold a null answer against, so the judge cannot be checked; give such pairs")
+    leads: list[float] = []
+    for at in range(min(judge.settings.canaries, len(NULL_ANSWERS) * len(goods))):
+        task, good = goods[at // len(NULL_ANSWERS) % len(goods)]
+        found = await judge.lead(_shown(suite, task), good, at)
         if isinstance(found, NotAsked):
             raise BadSettings(f"the judge {judge.settings.target!r} gave no verdict: {found.reason}")
-        asked += 1
-        lost += found
-    if not asked:
-        raise BadSettings("no pair has a text to hold a null answer against, so the judge cannot be checked; give such pairs")
-    return JudgeSummary(judge.settings.target, judge.settings.digest, asked, asked - lost)
+        leads.append(found)
+    won, tied = sum(lead < 0 for lead in leads), sum(lead == 0 for lead in leads)
+    return JudgeSummary(judge.settings.target, judge.settings.digest, len(leads), won, tied)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -46,17 +46,20 @@ class Runner:
         self._folds: dict[str, Progress] = {}
 
     def __call__(self, entry: Entry) -> None:
-        """A caller's request in the canary, where the candidate was sent it."""
+        """A caller's request in the canary that the candidate was sent, or would have been, were its breaker not open."""
         moving = self._gateway.assignments.get(entry.workload, ())
         if entry.purpose is not None or not moving or moving[0].stage != "canary":
             return
         one, settings = moving[0], self._known[moving[0].migration].settings
-        for attempt in entry.attempts:
-            if attempt.target == one.target and attempt.outcome != "cancelled":
-                harms = {"errors": float(attempt.outcome != "finished")}
-                if attempt.outcome == "finished" and attempt.ended_s is not None:
-                    harms["late"] = float(attempt.ended_s - attempt.started_s > settings.late_s)
-                self._put(one, Served(request=entry.id, at=entry.received_at, step=one.step, harms=harms))
+        tried = [attempt for attempt in entry.attempts if attempt.target == one.target and attempt.outcome != "cancelled"]
+        for attempt in tried:
+            harms = {"errors": float(attempt.outcome != "finished")}
+            if attempt.outcome == "finished" and attempt.ended_s is not None:
+                harms["late"] = float(attempt.ended_s - attempt.started_s > settings.late_s)
+            self._put(one, Served(request=entry.id, at=entry.received_at, step=one.step, harms=harms))
+        passed_over = not tried and one.takes(entry.id) and all(gone.target != one.target for gone in entry.removed)
+        if passed_over and self._gateway.board.troubled(one.target):
+            self._put(one, Served(request=entry.id, at=entry.received_at, step=one.step, harms={"errors": 1.0}))
 
     def compared(self, pair: Compared) -> None:
         """Grade two answers to one request; the pair is written with the next look."""

@@ -41,15 +41,19 @@ def powered_mean(
     if count < FEWEST:
         return None
     stands_for = seen / probability
-    known = np.where(seen, labels, 0.0)
-    alone = float((stands_for * known).sum() / stands_for.sum())
-    # Both are taken about their middle, so that how many were drawn by chance moves neither.
+    known, whole = np.where(seen, labels, 0.0), float(stands_for.sum())
+    alone, guessed, all_guessed = (
+        float(stands_for @ known) / whole,
+        float(stands_for @ predicted) / whole,
+        float(predicted.mean()),
+    )
     residual = stands_for * (known - alone)
-    helped = (stands_for - 1) * (predicted - float(predicted.mean()))
+    helped = stands_for * (predicted - guessed) - (predicted - all_guessed)
     spread = float(helped @ helped)
     weight = min(1.0, max(0.0, float(residual @ helped) / spread)) if spread > 0 else 0.0
+    mean = alone - weight * (guessed - all_guessed)
     terms = residual - weight * helped
-    mean, error = alone + float(terms.mean()), float(terms.std()) / math.sqrt(cases)
+    error = float(terms.std()) / math.sqrt(cases)
     error *= math.sqrt(count / (count - 2))  # mean and weight were taken from the labels themselves
     reach = NormalDist().inv_cdf((1 + level) / 2) * error
     worth = float(residual.var() / terms.var()) if terms.var() > 0 else 1.0

@@ -154,7 +154,7 @@ def judge(fields: Fields, parts: set[str], table: Table = CHAT) -> frozenset[str
                 raise ValueError("it holds what leads elsewhere; nothing but text stands there")
         if (name := "messages") in fields:
             fields[name] = _judge_messages(fields[name], table, kinds, parts)
-        if (name := table.items or "") in fields:
+        if table.items is not None and (name := table.items) in fields:
             fields[name] = _judged(fields[name], table, kinds, parts)
         for name in fields.keys() - table.fields:
             _judge_field(name, fields[name], table, kinds)

@@ -232,7 +232,8 @@ def test_refused_by_name(fields: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"instructions": 7}, "instructions"), ({"tools": [{"type": "function", "name": "f", "parameters": 7}]}, "tools[0].parameters"),
+        ({"instructions": 7}, "instructions"),
+        ({"tools": [{"type": "function", "name": "f", "parameters": 7}]}, "tools[0].parameters"),
         ({"tool_choice": "sometimes"}, "tool_choice"), ({"reasoning": {"effort": "some"}}, "reasoning"),
         ({"text": {"format": {"type": "json_schema", "name": "a"}}}, "text.format.schema"),
         ({"temperature": "warm"}, "temperature"),

@@ -18,7 +18,7 @@ from freehold.app import config_file
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.credentials import secret_at
 from freehold.app.grading import Grading, Task, ids, mark_pair, with_judge, without_judge
-from freehold.app.judging import GatewayDispatcher
+from freehold.app.judge_dispatcher import GatewayDispatcher
 from freehold.app.review_desk import keep_pairs
 from freehold.core.data import Handling
 from freehold.core.errors import BadSettings
@@ -196,13 +196,14 @@ def _print(suite: Suite, graded: Grading, cost_nanousd: int, path: Path) -> None
 def _print_judge(graded: Grading, cost_nanousd: int) -> None:
     judge = graded.judge
     assert judge is not None
-    told = f"Judge {judge.target}: {judge.canaries - judge.preferred} of {judge.canaries} null answers lost · "
+    told = f"Judge {judge.target}: {judge.canaries - judge.won - judge.tied} of {judge.canaries} null answers lost · "
     told += f"{judge.turned:,} verdicts turned with the order · {show(cost_nanousd, 6)}"
     if judge.longer_preferred is not None:
         told += f" · the longer answer won {judge.longer_preferred:.0%} of the decided"
     out.print(told, highlight=False, soft_wrap=True, markup=False)
-    if judge.preferred:
-        out.print("A judge that prefers an answer worth nothing is none: no scores were written.", style="bold")
+    if not judge.fit:
+        told = "A judge to whom an answer worth nothing does not lose is none: no scores were written."
+        out.print(told, style="bold", highlight=False, soft_wrap=True)
 
 
 def _figures(owned: float, rented: float) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,12 +15,13 @@ from rich.text import Text
 
 from freehold.app.cli.gate_chart import chart
 from freehold.app.cli.output import out
-from freehold.app.migrating import progress_of
+from freehold.app.migration_log import follow
 from freehold.app.migration_view import Standing, standing
 from freehold.core.assignment import Stage
 from freehold.core.money import show
-from freehold.move.migration.progress import Migration
+from freehold.move.migration.progress import Migration, Progress
 from freehold.move.migration.verdict import named, points
+from freehold.serve.stores.migrations import MigrationStore
 from freehold.serve.stores.place import LedgerPlace
 
 _EVERY_S = 1.0  # a gateway looks no oftener
@@ -65,21 +66,27 @@ def picture(one: Standing) -> RenderableType:
 
 def watch_live(ledger: LedgerPlace, one: Migration, *, until_over: bool, json: bool) -> int:
     """Look again and again until Ctrl-C, or until it is over where that is asked. The exit code: 1 where it was rolled back."""
-    now = standing(progress_of(ledger, one))
+    fold, store = Progress(one), MigrationStore(ledger)
     try:
         if json or not out.is_terminal:
-            while not _shown(now, until_over, json):
-                time.sleep(_EVERY_S)
-                now = standing(progress_of(ledger, one))
+            for now in _looks(fold, store, until_over=until_over):
+                _print(now, json)
         else:
-            with Live(picture(now), console=out, auto_refresh=False) as live:
-                while not (until_over and _over(now)):
-                    time.sleep(_EVERY_S)
-                    now = standing(progress_of(ledger, one))
+            with Live(console=out, auto_refresh=False) as live:
+                for now in _looks(fold, store, until_over=until_over):
                     live.update(picture(now), refresh=True)
     except KeyboardInterrupt:
         pass  # how a person ends it
-    return int(now.stage == "rolled_back")
+    return int(fold.state.stage == "rolled_back")
+
+
+def _looks(fold: Progress, store: MigrationStore, *, until_over: bool) -> Iterator[Standing]:
+    follow(fold, store)
+    yield standing(fold)
+    while not (until_over and fold.state.over):
+        time.sleep(_EVERY_S)
+        follow(fold, store)
+        yield standing(fold)
 
 
 def moment(unix_s: float) -> str:
@@ -87,17 +94,12 @@ def moment(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _shown(now: Standing, until_over: bool, json: bool) -> bool:
+def _print(now: Standing, json: bool) -> None:
     if json:
         sys.stdout.write(msgspec.json.encode(now).decode() + "\n")
         sys.stdout.flush()
     else:
         out.print(picture(now))
-    return until_over and _over(now)
-
-
-def _over(one: Standing) -> bool:
-    return one.stage in {"live", "rolled_back"}
 
 
 def _way(one: Standing) -> Text:

@@ -17,6 +17,7 @@ from freehold.app.cli.plan_flags import Compared, FleetGiven, Given, Printed, Te
 from freehold.app.cli.plan_report import assumption_table, show_plan, write_page
 from freehold.app.cli.watch import watch
 from freehold.app.comparison import configured_choice, used_choice
+from freehold.app.migration_evidence import gate_evidence
 from freehold.app.scenario import expand, find_scenario, shipped
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
@@ -127,6 +128,7 @@ def _plan_requests(request: _Request, config: Path | None, quotes: Quotes) -> Pl
         operator = ask_missing(operator, sys.stdin, notes, bound=bound)
     bucketed = LedgerReader(given.ledger).bucketed_workloads() if given.ledger else []
     doubts = LedgerReader(given.ledger).doubts(bucketed) if given.ledger else {}
+    judged = gate_evidence(given.ledger) if given.ledger else {}
 
     def known_of(name: str) -> Known:
         return Known(
@@ -134,7 +136,7 @@ def _plan_requests(request: _Request, config: Path | None, quotes: Quotes) -> Pl
             bucketed=any(name == one.workload for one in bucketed),
             owned_share_now=used.get(name, Use()).owned_share,
             operator=operator,
-            evidence=evidence_of(asked, name, quotes.on),
+            evidence=evidence_of(asked, name, quotes.on) or judged.get(name),
         )
 
     return plan_from_requests(requests, choice_of, quotes, request.terms, known_of)

@@ -100,7 +100,6 @@ def write_residency(path: Path, made: Residency) -> None:
     write_whole(path, render_residency(made))
 
 
-
 def show_residency(made: Residency) -> None:
     """The answer, where data went, what broke a rule, what was kept away, what cannot be proven."""
     _say(made.answer, style="bold")

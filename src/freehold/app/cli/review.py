@@ -173,7 +173,7 @@ def _print(found: ReviewReport) -> None:
     out.print(f"{found.reviewed} of {found.chosen} chosen pairs have a verdict, of {found.pairs} in all.", highlight=False)
     if found.skipped:
         out.print(f"{found.skipped} were only skipped; the figures take them to be like the others.", highlight=False)
-    table = Table("between", "and", title="Agreement beyond chance (Cohen's kappa)", title_justify="left")
+    table = Table("between", "and", title="Cohen's kappa", title_justify="left")
     table.add_column("pairs", justify="right")
     table.add_column("kappa", justify="right")
     for kappa in found.kappas:

@@ -28,7 +28,6 @@ _FAMILIES = {
     "minimax": "minimax",
     "01": "yi",
     "baidu": "ernie",
-    "lab": "lab",
 }
 _FAMILY_OF = {word: family for family, words in _FAMILIES.items() for word in words.split()}
 _WORD = re.compile(r"o[134](?![0-9])|[a-z]+")

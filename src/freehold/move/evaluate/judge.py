@@ -43,7 +43,7 @@ class Arms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class JudgeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`target`: who is asked, `model`: what answers there; `rubric`: what makes an answer good. `canaries`: on how many samples
-    it must first let a null answer lose. `temperature` None: not stated. Raises BadSettings."""
+    it must first place a null answer last. `temperature` None: not stated. Raises BadSettings."""
 
     target: str
     model: str
@@ -108,11 +108,11 @@ class Judge:
             return turned
         return _opinion(straight, turned)
 
-    async def loses(self, sample: Sample, good: Reply, at: int) -> bool | NotAsked:
-        """Whether a null answer (the `at`-th of those there are, around again) loses against a good one."""
+    async def lead(self, sample: Sample, good: Reply, at: int) -> float | NotAsked:
+        """By how much a good answer is ahead of a null one (the `at`-th of those there are, around again), -1 to 1."""
         null = Reply(NULL_ANSWERS[at % len(NULL_ANSWERS)])
         found = await self.compare(sample, null, good)
-        return found if isinstance(found, NotAsked) else found.owned.value < found.rented.value
+        return found if isinstance(found, NotAsked) else found.rented.value - found.owned.value
 
     async def _only(self, sample: Sample, owned: Reply | None, rented: Reply | None) -> Opinion | NotAsked:
         """At least one of them gave no answer, which is worth 0; the other one is what it is worth."""
@@ -156,13 +156,11 @@ class Judge:
 
 
 def _opinion(straight: Word, turned: Word) -> Opinion:
-    """Both orders say the same arm, or it is a tie."""
-    by_place: dict[Word, Arm | None] = {"first": "owned", "second": "rented", "tie": None}
-    by_place_turned: dict[Word, Arm | None] = {"first": "rented", "second": "owned", "tie": None}
-    winner, again = by_place[straight], by_place_turned[turned]
-    if winner != again:
-        return Opinion(Score(0.5, "another verdict in the other order"), Score(0.5, "another verdict in the other order"), True)
-    if winner is None:
+    """An arm wins where both orders say so; the second one had the rented answer first."""
+    if straight == turned == "tie":
         return Opinion(Score(0.5, "a tie"), Score(0.5, "a tie"))
+    if {straight, turned} != {"first", "second"}:
+        even = Score(0.5, "another verdict in the other order")
+        return Opinion(even, even, turned=True)
     won, lost = Score(1.0, "preferred in both orders"), Score(0.0, "not preferred in either order")
-    return Opinion(won, lost) if winner == "owned" else Opinion(lost, won)
+    return Opinion(won, lost) if straight == "first" else Opinion(lost, won)

@@ -39,8 +39,9 @@ class AnsweredPair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return owned, rented, reference
 
     def digest(self) -> str:
-        """Names exactly this content, whatever its id: 24 hex digits."""
-        canonical = msgspec.json.encode([msgspec.json.decode(self.request), self.owned, self.rented], order="sorted")
+        """Names exactly this content and whom it is about, whatever its id: 24 hex digits."""
+        told = [msgspec.json.decode(self.request), self.owned, self.rented, self.reference, self.subject]
+        canonical = msgspec.json.encode(told, order="sorted")
         return hashlib.sha256(canonical).hexdigest()[:24]
 
 

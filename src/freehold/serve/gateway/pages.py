@@ -14,7 +14,9 @@ from freehold.serve.gateway.scope import reaches
 def model_list(headers: Mapping[str, str], gateway: Gateway) -> bytes:
     """`GET /v1/models`: what this key may name. Raises Unauthenticated, Forbidden."""
     key = gateway.admit(headers)
-    return msgspec.json.encode({"object": "list", "data": [_model(name, owner) for name, owner in _names(key, gateway)]})
+    models = [_model(name, owner) for name, owner in _names(key, gateway)]
+    ends = {"first_id": models[0]["id"], "last_id": models[-1]["id"]} if models else {"first_id": None, "last_id": None}
+    return msgspec.json.encode({"object": "list", "data": models, "has_more": False, **ends})
 
 
 def one_model(name: str, headers: Mapping[str, str], gateway: Gateway) -> bytes:
@@ -46,4 +48,6 @@ def _names(key: Key, gateway: Gateway) -> list[tuple[str, str]]:
 
 
 def _model(name: str, owner: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    """With the fields of both OpenAI's and Anthropic's lists; when a name was made is not known."""
+    ours = {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    return {**ours, "type": "model", "display_name": name, "created_at": "1970-01-01T00:00:00Z"}

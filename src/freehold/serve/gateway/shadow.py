@@ -33,9 +33,10 @@ from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.overhearing import Overheard
 from freehold.serve.gateway.record import Record
 
-# What becomes of a copy: `barred` by a rule, `unbounded` in its cost, `over_cap` for today, `no_room` at the candidate in time.
+# What becomes of a copy: `barred` by a rule, `unbounded` in its cost, `over_cap` for today, `no_room` at the candidate in time,
+# `stopped` since nobody wants it any more.
 Fate: TypeAlias = Literal[
-    "compared", "failed", "barred", "unbounded", "over_cap", "no_room", "unreadable", "too_large", "lost"
+    "compared", "failed", "barred", "unbounded", "over_cap", "no_room", "stopped", "unreadable", "too_large", "lost"
 ]  # fmt: skip
 CAP = "freehold-shadow"  # the budget that no caller has a part in
 
@@ -136,7 +137,7 @@ class Shadow:
         gateway, speech, name = self._gateway, copy.speech, copy.assignment.target
         policy = gateway.policy
         if copy.ask.workload not in policy.workloads or name not in policy.targets:
-            return "lost"  # a reload took one of them away meanwhile
+            return "stopped"  # a reload took one of them away meanwhile
         # The same rules over what the request was found to be; whom its caller named is answered already.
         ask = msgspec.structs.replace(copy.ask, named=None, assigned=(copy.assignment,))
         decision = decided(speech, ask, policy, {})
@@ -149,6 +150,8 @@ class Shadow:
         target = mine[0].target
         if not await self._room(target, copy.taken_at + _PATIENCE_S):
             return "no_room"
+        if not self._is_wanted(copy):
+            return "stopped"
         record = Record(gateway.clock, policy)
         record.open(speech.request, copy.ask, _KEY, {}, purpose="shadow")
         self._asking[name] += 1
@@ -231,6 +234,11 @@ class Shadow:
                 return False
             await asyncio.sleep(_LOOK_S)
         return True
+
+    def _is_wanted(self, copy: _Copy) -> bool:
+        """Whether its migration still compares; one that was rolled back or paused sends nothing more."""
+        moving = self._gateway.assignments.get(copy.ask.workload, ())
+        return bool(moving) and moving[0].migration == copy.assignment.migration and moving[0].copied > 0
 
     def _is_free(self, target: Target) -> bool:
         """A rented target where nothing holds it. Of an engine's slots one is left for callers, and three quarters in all."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import uvloop
 from cyclopts import App, Parameter
 
+from freehold.app.cli.demo.migration import run_migrations
 from freehold.app.cli.demo.run import DemoOptions, run_demo
 from freehold.app.cli.output import emit_json, notes
 from freehold.core.errors import BadSettings
@@ -14,11 +15,12 @@ app = App(name="demo", help="Engine, gateway, a real trace replayed, the ledger,
 
 
 @app.default
-def demo(
+def demo(  # noqa: PLR0913  a command's options are its data table
     *,
     exit: Annotated[bool, Parameter(negative="")] = False,
     json: bool = False,
     live: Annotated[bool, Parameter(negative="")] = False,
+    migration: Annotated[bool, Parameter(negative="")] = False,
     minutes: float = 10.0,
     speed: float = 12.0,
 ) -> int:
@@ -32,6 +34,8 @@ def demo(
         Print one JSON object alone on stdout.
     live
         Send rented traffic to a real API whose key is in the environment (OPENAI_API_KEY or another known one). It costs money.
+    migration
+        Instead: three moves of a workload with a real engine, one that is promoted, one stopped in the shadow, one rolled back.
     minutes
         How much of the trace.
     speed
@@ -40,6 +44,8 @@ def demo(
     for name, value in (("minutes", minutes), ("speed", speed)):
         if not 0 < value < float("inf"):
             raise BadSettings(f"--{name} is {value:g}; use a number above 0")
+    if migration:
+        return _migration(json=json)
     try:
         report = uvloop.run(run_demo(DemoOptions(exit=exit, json=json, live=live, minutes=minutes, speed=speed)))
     except asyncio.CancelledError:
@@ -48,3 +54,10 @@ def demo(
     if json:
         emit_json(report)
     return 1 if any(report[name] for name in ("errors", "lost", "constraint_violations", "unproven")) else 0
+
+
+def _migration(*, json: bool) -> int:
+    figures = uvloop.run(run_migrations(json=json))
+    if json:
+        emit_json(figures)
+    return 1 if figures["unanswered"] or not all(move["as_expected"] for move in figures["moves"]) else 0

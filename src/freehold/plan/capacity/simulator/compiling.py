@@ -47,10 +47,13 @@ _ROOMS = (law, prefixes, finishes, memory, timeline, routing, batch, loop)
 
 
 def _code(function: FunctionType) -> bytes:
-    """What the machine code of a function follows from: its own code, and the numbers it finds by name."""
+    """What the machine code of a function follows from: its own code, the names in it, and the numbers it finds by name."""
     code = function.__code__
     found = [function.__globals__.get(name) for name in code.co_names]
-    return code.co_code + repr((code.co_consts, [value for value in found if isinstance(value, int | float)])).encode()
+    return (
+        code.co_code
+        + repr((code.co_names, code.co_consts, [value for value in found if isinstance(value, int | float)])).encode()
+    )
 
 
 def _callees_first(functions: Sequence[FunctionType]) -> list[FunctionType]:

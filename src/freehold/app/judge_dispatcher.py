@@ -1,7 +1,6 @@
 """Asking a judge through a running gateway, which keeps the constraints: the Dispatcher port, for files graded offline."""
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -26,7 +25,8 @@ class GatewayDispatcher:
         self._outbound = outbound
         self._url = f"{url.rstrip('/')}/v1/chat/completions"
         self._headers = {
-            "authorization": f"Bearer {key.reveal()}", "content-type": "application/json", "x-freehold-data": data,
+            "authorization": f"Bearer {key.reveal()}", "content-type": "application/json",
+            "accept": "application/json", "x-freehold-data": data,
         }  # fmt: skip
 
     async def ask(self, request: Request, target: str, purpose: Purpose) -> Whole | NotAsked:
@@ -48,8 +48,8 @@ class GatewayDispatcher:
             reply.close()
         if reply.status != 200:
             return NotAsked(f"{reply.status}: {_problem(body)}")
-        self.cost_nanousd += nanousd(Decimal(reply.headers.get("x-freehold-cost-usd", "0")))
         try:
+            self.cost_nanousd += nanousd(reply.headers.get("x-freehold-cost-usd", "0"))
             return read_whole(body, "provider", OTHERS)
         except ValueError:
             return NotAsked("the answer is no chat completion")

@@ -1,0 +1,154 @@
+"""The constants that explain measured loads best: robust least squares on logarithms, through the engine under load itself.
+
+Each kind of request in each load gives three rows: the logarithm of its median TTFT, TPOT and total, measured less predicted.
+Levenberg-Marquardt on the logarithms of the constants keeps them above 0; Huber's weights (P. J. Huber, "Robust estimation of a
+location parameter", Ann. Math. Statist. 35, 1964) keep a disturbed load from pulling the rest.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from freehold.core.errors import BadSettings
+from freehold.plan.capacity.calibration.check import Medians, medians
+from freehold.plan.capacity.calibration.law import CONSTANTS, LatencyLaw
+from freehold.plan.capacity.calibration.slots import at_once, under_load
+from freehold.plan.capacity.calibration.timings import Load, Timing
+
+_ROUNDS = 40
+_NUDGE = 0.02  # of a constant's logarithm, for the slopes
+_HUBER = 1.5
+_FINEST = 0.005  # a load whose medians are met to half a per cent is met
+_WIDEST = math.log(1e3)
+_Z80 = 1.2815515655446004
+_ENOUGH = 2  # kinds of requests: three rows each for the six constants
+
+Floats = NDArray[np.float64]
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """80 % interval of a constant. One that the loads do not tell from 0 is wide."""
+
+    low80: float
+    high80: float
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """The law, the interval of each constant by name, and the typical miss (0.1 is 10 %) on the loads it was fitted to."""
+
+    law: LatencyLaw
+    intervals: dict[str, Interval]
+    miss: float
+
+
+def fit(loads: Sequence[Load], slots: int | None = None, progress: Callable[[int], None] = lambda _: None) -> Fit:
+    """The constants of the engine that was measured. `slots` None: as many as were seen decoding at once, where callers waited.
+
+    `progress` hears the number of rounds done. Raises BadSettings where the loads are too few or too alike.
+    """
+    found = slots if slots is not None else _seen_slots(loads)
+    rows = _kinds(loads)
+    if len(rows) < _ENOUGH or len({load.concurrency for load in loads}) < 2:
+        raise BadSettings(
+            f"{len(rows)} kinds of requests in {len({load.concurrency for load in loads})} concurrencies do not tell "
+            f"{len(CONSTANTS)} constants apart; measure 2 or more concurrencies and 2 or more lengths"
+        )
+    measured = _rows(rows, [load.timings for load in loads])
+
+    def misses(logs: Floats) -> Floats:
+        law = _law(logs, found)
+        return _rows(rows, [under_load(law, load) for load in loads]) - measured
+
+    logs, slopes, left = _descend(misses, np.log(np.array(_first_guess(loads))), progress)
+    weights, scale = _weights(left)
+    spread = np.sqrt(np.diag(np.linalg.inv((slopes.T * weights) @ slopes + 1e-9 * np.eye(len(logs))))) * scale
+    widths = np.minimum(_Z80 * spread, _WIDEST)
+    intervals = {
+        name: Interval(float(np.exp(log - width)), float(np.exp(log + width)))
+        for name, log, width in zip(CONSTANTS, logs, widths, strict=True)
+    }
+    return Fit(law=_law(logs, found), intervals=intervals, miss=float(np.median(np.abs(np.expm1(left)))))
+
+
+def _seen_slots(loads: Sequence[Load]) -> int | None:
+    """The most that decoded at once; None where that were all callers, so that no bound was met."""
+    busiest = max(loads, key=lambda load: load.concurrency)
+    seen = at_once((one.first_s, one.last_s) for one in busiest.timings)
+    return seen if seen < busiest.concurrency else None
+
+
+def _kinds(loads: Sequence[Load]) -> list[list[tuple[int, list[int]]]]:
+    """Requests that are alike, in loads of one name: (number of the load, numbers of its requests). Alike are those within the
+    same factor of two in input and in output."""
+    found: dict[tuple[str, int, int], dict[int, list[int]]] = {}
+    for at, load in enumerate(loads):
+        for number, one in enumerate(load.timings):
+            key = load.name, round(math.log2(one.input_tokens)), round(math.log2(one.output_tokens))
+            found.setdefault(key, {}).setdefault(at, []).append(number)
+    return [list(places.items()) for places in found.values()]
+
+
+def _rows(kinds: list[list[tuple[int, list[int]]]], answered: Sequence[Sequence[Timing]]) -> Floats:
+    """Logarithms of the medians of each kind, three a kind."""
+    seen = [medians(answered[at][number] for at, numbers in places for number in numbers) for places in kinds]
+    return np.log(np.maximum(np.array(seen, np.float64).reshape(-1), 1e-9))
+
+
+def _first_guess(loads: Sequence[Load]) -> tuple[float, ...]:
+    """Rough constants from the load with the fewest callers, in the order of CONSTANTS."""
+    calm: Medians = medians(min(loads, key=lambda load: load.concurrency).timings)
+    timings = min(loads, key=lambda load: load.concurrency).timings
+    tokens = sum(one.input_tokens for one in timings) / len(timings)
+    step, ttft = max(calm.tpot_s, 1e-6), max(calm.ttft_s, 1e-6)
+    return 0.7 * step, 0.4 * ttft / tokens, 0.2 * step, 0.1 * step / tokens, 0.3 * ttft, 0.1 * ttft
+
+
+def _law(logs: Floats, slots: int | None) -> LatencyLaw:
+    return LatencyLaw(**dict(zip(CONSTANTS, (float(value) for value in np.exp(logs)), strict=True)), slots=slots)
+
+
+def _weights(left: Floats) -> tuple[Floats, float]:
+    """Huber's weights, and the scale of what is left."""
+    scale = max(float(np.median(np.abs(left))) * 1.4826, _FINEST)
+    size = np.abs(left) / scale
+    return np.minimum(1.0, _HUBER / np.maximum(size, 1e-12)), scale
+
+
+def _loss(left: Floats, scale: float) -> float:
+    size = np.abs(left) / scale
+    return float(np.where(size <= _HUBER, size**2 / 2, _HUBER * (size - _HUBER / 2)).sum())
+
+
+def _descend(misses: Callable[[Floats], Floats], logs: Floats, progress: Callable[[int], None]) -> tuple[Floats, Floats, Floats]:
+    """The logarithms with the least loss, the slopes there, and what is left there."""
+    damping, left = 1e-2, misses(logs)
+    slopes = _slopes(misses, logs, left)
+    for done in range(_ROUNDS):
+        progress(done)
+        weights, scale = _weights(left)
+        square, pull = (slopes.T * weights) @ slopes, (slopes.T * weights) @ left
+        moved = np.clip(np.linalg.solve(square + damping * (np.diag(np.diag(square)) + 1e-6 * np.eye(len(logs))), -pull), -1, 1)
+        tried = misses(logs + moved)
+        better = _loss(left, scale) - _loss(tried, scale)
+        if better > 0:
+            logs, left, damping = logs + moved, tried, damping / 4
+            slopes = _slopes(misses, logs, left)
+            if better < 1e-4 * (_loss(left, scale) + 1e-9):
+                break
+        else:
+            damping *= 5
+            if damping > 1e6:
+                break
+    return logs, slopes, left
+
+
+def _slopes(misses: Callable[[Floats], Floats], logs: Floats, left: Floats) -> Floats:
+    columns = []
+    for place in range(len(logs)):
+        moved = logs.copy()
+        moved[place] += _NUDGE
+        columns.append((misses(moved) - left) / _NUDGE)
+    return np.stack(columns, axis=1)

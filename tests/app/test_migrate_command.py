@@ -1,0 +1,166 @@
+"""`freehold migrate` over a ledger: what may be wished, what is told, and bad wishes in one line."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freehold.app import migrating
+from freehold.app.cli import main
+from freehold.app.migrating import Wish
+from freehold.app.migration_evidence import gate_evidence
+from freehold.app.migration_log import assigned, state_of, write_event, write_score
+from freehold.core.errors import BadSettings
+from freehold.core.policy_facts import TargetFacts
+from freehold.core.releases import Release
+from freehold.move.migration.machine import MigrationSettings, State, after
+from freehold.move.migration.progress import Migration, PairScore, event_of
+from freehold.serve.stores.migrations import MigrationStore
+from freehold.serve.stores.opening import open_store
+from freehold.serve.stores.policies import PolicyRecord
+
+Freehold = Callable[..., Any]
+
+
+def facts(name: str, kind: str) -> TargetFacts:
+    return TargetFacts(
+        target=name, kind=kind, codec="lab", provider=None, model="m", pinned=False, host="127.0.0.1", regions=(),  # type: ignore[arg-type]
+        clearance="internal", retention_days=None, trains_on_data=None, baa=False, labels=None, egress={}, lab=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """One that a gateway has served on, with an API and a box."""
+    path = tmp_path / "ledger.db"
+    with closing(open_store(path)):
+        targets = [facts("api", "rented"), facts("box", "owned")]
+        PolicyRecord(path).loaded("p1", targets, 100.0, [Release(workload="triage", target="api", model="m")])
+    return path
+
+
+@pytest.fixture
+def freehold(ledger: Path, capsys: pytest.CaptureFixture[str]) -> Freehold:
+    def run(*arguments: str, code: int = 0) -> Any:
+        with pytest.raises(SystemExit) as ended:
+            main(["migrate", *arguments, "--ledger", str(ledger), "--json"])
+        said = capsys.readouterr()
+        assert ended.value.code == code, said.err
+        if code == 2:
+            assert said.out == ""
+            assert said.err.count("\n") == 1
+            return said.err
+        return json.loads(said.out)
+
+    return run
+
+
+def pairs(ledger: Path, migration: str, count: int, candidate: float = 1.0) -> None:
+    score = write_score(PairScore(
+        request="fh-1", at=1.0, step=-1, candidate=candidate, incumbent=1.0, cost_nanousd=5,
+        harms={"errors": (0.0, 0.0), "refusals": (0.0, 0.0), "late": (0.0, 0.0)},
+    ))  # fmt: skip
+    MigrationStore(ledger).score(migration, [score] * count)
+
+
+def conduct(ledger: Path, one: Migration) -> None:
+    """What a gateway would append."""
+    fold = migrating.progress_of(ledger, one)
+    following = fold.next()
+    assert following is not None
+    assert MigrationStore(ledger).append(one.id, write_event(event_of(following, 86_400.0)), fold.events)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("start", "nobody", "--to", "box"), "no workload 'nobody' in the policy in force; there are triage"),
+        (("start", "triage", "--to", "nowhere"), "no such target; there are api, box"),
+        (("start", "triage", "--to", "box", "--steps", "50,5"), "rising shares"),
+        (("start", "triage", "--to", "box", "--steps", "many"), "--steps is 'many'"),
+        (("start", "triage", "--to", "box", "--guard", "taste=0.1"), "'taste' is not measured"),
+        (("start", "triage", "--to", "box", "--margin", "2"), "margin is 2"),
+        (("start", "triage", "--to", "box", "--worse-by", "errors"), "give NAME=LIMIT"),
+        (("promote", "triage"), "no migration of 'triage'"),
+        (("rollback", "triage", "--to", "box"), "no migration of 'triage' to box"),
+        (("history", "triage"), "no migration of 'triage'"),
+        (("watch", "triage"), "no migration of 'triage'"),
+    ],
+)
+def test_bad_wishes_get_one_line(freehold: Freehold, arguments: tuple[str, ...], words: str) -> None:
+    assert words in freehold(*arguments, code=2)
+    assert freehold("status") == []
+
+
+def test_the_stages_that_people_move(freehold: Freehold) -> None:
+    begun = freehold(
+        "start", "triage", "--to", "box", "--draft", "--steps", "10,50", "--usd-per-day", "0.5", "--slice-by", "label"
+    )
+    assert (begun["stage"], begun["settings"]["steps"], begun["settings"]["day_nanousd"]) == ("draft", [0.1, 0.5], 500_000_000)
+    assert begun["settings"]["slice_by"] == "label"
+    assert freehold("promote", "triage")["stage"] == "shadow"
+    assert "only the gate promotes" in freehold("promote", "triage", code=2)
+    assert freehold("pause", "triage")["stage"] == "paused"
+    assert "pause is not possible in stage paused" in freehold("pause", "triage", code=2)
+    assert "keeps its settings" in freehold("start", "triage", "--to", "box", "--dwell", "5", code=2)
+    assert freehold("start", "triage", "--to", "box")["stage"] == "shadow"
+    assert "under way in stage shadow" in freehold("start", "triage", "--to", "box", code=2)
+    assert "on its way to box already" in freehold("start", "triage", "--to", "api", code=2)
+    assert freehold("rollback", "triage")["stage"] == "rolled_back"
+    assert freehold("status", code=1)[0]["stage"] == "rolled_back"
+    kinds = [one["kind"] for one in freehold("history", "triage")]
+    assert kinds == ["start", "pause", "resume", "roll_back"]
+    assert freehold("start", "triage", "--to", "box")["stage"] == "shadow", "a new one"
+    assert len(freehold("status", code=1)) == 2
+
+
+def test_the_gates_word_is_the_plans_evidence(ledger: Path, freehold: Freehold) -> None:
+    freehold("start", "triage", "--to", "box")
+    one = migrating.found(ledger, Wish("triage"))
+    assert gate_evidence(ledger) == {}
+    pairs(ledger, one.id, 400)
+    now = freehold("status")[0]
+    assert (now["pairs"], now["cost_nanousd"], now["verdict"]["decision"]) == (400, 2000, "promote")
+    conduct(ledger, one)
+    assert freehold("status")[0]["stage"] == "canary"
+    found = gate_evidence(ledger)["triage"]
+    assert (found.holds, found.samples, found.on, found.source) == (True, 193, "1970-01-02", "measured")
+    for stage in ("canary", "canary", "canary", "live"):
+        assert freehold("promote", "triage")["stage"] == stage
+    assert "has moved to box already" in freehold("start", "triage", "--to", "box", code=2)
+    freehold("start", "triage", "--to", "api")
+    back = migrating.found(ledger, Wish("triage"))
+    pairs(ledger, back.id, 400, candidate=0.0)
+    conduct(ledger, back)
+    assert freehold("status", code=1)[-1]["stage"] == "rolled_back"
+    assert gate_evidence(ledger)["triage"].holds, "what is found of an API says nothing of owning"
+    with pytest.raises(SystemExit) as ended:
+        main(["migrate", "watch", "triage", "--ledger", str(ledger), "--until-over"])
+    assert ended.value.code == 1
+
+
+def test_what_the_request_line_goes_by(ledger: Path) -> None:
+    """A newer migration comes before the one that is live; what is over or paused asks for nothing."""
+    settings, store = MigrationSettings(), MigrationStore(ledger)
+
+    def one(ident: str, target: str) -> Migration:
+        return Migration(id=ident, workload="triage", target=target, settings=settings, made_at=0.0)
+
+    live, canary, paused = (
+        State(stage="live", step=3, proven=True),
+        State(stage="canary", step=1, proven=True),
+        State(stage="paused"),
+    )
+    older = [(one("m0", "a"), live), (one("m1", "b"), live), (one("m2", "c"), State(stage="rolled_back"))]
+    assert [a.migration for a in assigned(older)["triage"]] == ["m1"]
+    (newest, before) = assigned([*older, (one("m3", "d"), canary)])["triage"]
+    assert (newest.target, newest.share, before.target, before.share) == ("d", 0.05, "b", 1.0)
+    assert [a.migration for a in assigned([*older, (one("m3", "d"), paused)])["triage"]] == ["m1"]
+    begun = migrating.start(ledger, Wish("triage", "box"), None)
+    assert state_of(store, begun) == after(State(), "start", settings)
+    with pytest.raises(BadSettings, match="advance is not possible in stage paused"):
+        migrating.pause(ledger, Wish("triage"))
+        migrating.promote(ledger, Wish("triage"))

@@ -1,0 +1,234 @@
+"""Copies for a candidate: under the same rules, for bounded money, when there is room, and felt by nobody."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from health_world import API, BOX, Reply, World
+
+from freehold.core.assignment import Assignment
+from freehold.core.data import DataClass, Handling
+from freehold.core.decision import Candidate, Decision, Load
+from freehold.core.entry import SHADOW
+from freehold.core.errors import BudgetSpent
+from freehold.core.ports import HttpCall
+from freehold.core.request import Ask, Hints
+from freehold.core.target import Workload
+from freehold.rules.budget import Account
+from freehold.serve.access.keys import Key
+from freehold.serve.access.purse import Held
+from freehold.serve.gateway.exchange import Speech
+from freehold.serve.gateway.record import Record
+from freehold.serve.gateway.shadow import CAP, Compared, Shadow
+from freehold.wire.dialects import SURFACES
+
+SURFACE = SURFACES["openai_chat"]
+BODY = b'{"model":"w","messages":[{"role":"user","content":"it broke"}],"max_tokens":10}'
+TO_BOX = Assignment(migration="mig-1", workload="w", target="box", stage="shadow", copied=1.0, day_nanousd=10**9)
+
+
+def answer(text: str) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 12, "completion_tokens": 3}
+    return msgspec.json.encode({"id": "1", "model": "m", "created": 1, "choices": [choice], "usage": usage})
+
+
+class Nowhere:
+    """A caller's sink."""
+
+    started = False
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    @asynccontextmanager
+    async def cancelled_by_hang_up(self) -> Any:
+        yield
+
+    async def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        pass
+
+    async def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    async def end(self, data: bytes = b"") -> None:
+        self.sent.append(data)
+
+    def abort(self) -> None:
+        pass
+
+
+class Money:
+    """What a budget's account does, in memory."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.accounts: list[Account] = []
+
+    async def hold(self, accounts: Sequence[Account], amount: int) -> Held:
+        self.accounts += accounts
+        if amount > self.left:
+            raise BudgetSpent("spent", scope="workload")
+        self.left -= amount
+        return Held(amount, tuple((account, None) for account in accounts))
+
+    def settle(self, held: Held, cost: int) -> None:
+        self.left += held.amount_nanousd - cost
+
+
+class Copies:
+    """A gateway whose workload is answered by one target and copied to another."""
+
+    def __init__(self, reply: Callable[[HttpCall], Reply], one: Assignment = TO_BOX) -> None:
+        self.world = World(reply)
+        self.gateway = self.world.gateway
+        workloads = {"w": Workload(name="w", targets=("api", "box") if one.target == "api" else ("api",))}
+        self.gateway.policy = msgspec.structs.replace(self.gateway.policy, workloads=workloads)
+        self.gateway.assignments = {"w": (one,)}
+        self.pairs: list[Compared] = []
+        self.counted: Counter[str] = Counter()
+        self.shadow = Shadow(self.gateway, self.pairs.append, lambda fate: self.counted.update([fate]))
+        self.served_by = BOX if one.target == "api" else API
+
+    async def serve(self, handling: Handling | None = None, body: bytes = BODY, **ask: Any) -> Nowhere:
+        """One request of a caller's, answered; its copy is queued."""
+        record = Record(self.gateway.clock, self.gateway.policy)
+        request = SURFACE.read(body, {})
+        asked = Ask(workload="w", handling=handling or Handling(), needs=request.needs, **ask)
+        record.open(request, asked, Key(name="app", sha256=""), {})
+        decision = Decision(ask=asked, candidates=(Candidate(self.served_by, "choice 1"),), removed=())
+        caller = Nowhere()
+        copy = self.shadow.overhear(caller, decision, Speech(request, SURFACE), record)
+        assert copy is not None
+        record.begin_attempt(decision.candidates[0])
+        await copy.end(answer("so it is"))
+        record.end_attempt("finished")
+        record.end("finished", 200)
+        copy.hand_over()
+        return caller
+
+    async def ask(self, copies: int = 1) -> None:
+        """Until so many have a fate."""
+        task = asyncio.create_task(self.shadow.run())
+        try:
+            async with asyncio.timeout(5):
+                while self.counted.total() < copies:  # noqa: ASYNC110  nothing tells of a fate but its count
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_copy_is_an_entry_of_its_own_and_a_pair() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    caller = await here.serve()
+    assert caller.sent == [answer("so it is")], "what is copied is passed on"
+    assert not here.world.places.calls, "nothing is asked before the caller has it all"
+    await here.ask()
+    assert here.counted == {"compared": 1}
+    (entry,) = here.world.ledger.entries
+    assert (entry.workload, entry.purpose, entry.key, entry.target, entry.team) == (
+        SHADOW + "w",
+        "shadow",
+        "freehold",
+        "box",
+        None,
+    )
+    (pair,) = here.pairs
+    assert pair.candidate is not None
+    assert pair.candidate.choices[0].parts[0].text == "no"  # type: ignore[union-attr]
+    assert pair.incumbent.choices[0].parts[0].text == "so it is"  # type: ignore[union-attr]
+    assert here.world.board.states(("box",))["box"].in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "to"),
+    [
+        ({"handling": Handling(data_class=DataClass.restricted)}, "api"),
+        ({"within": frozenset({"box"})}, "api"),
+        ({"hints": Hints(ignore=("api",))}, "api"),
+        ({"egress": frozenset({"fetch"})}, "api"),
+    ],
+)
+async def test_what_the_candidate_may_not_see_is_not_sent(ask: dict[str, Any], to: str) -> None:
+    here = Copies(lambda call: Reply(200, answer("no")), msgspec.structs.replace(TO_BOX, target=to))
+    await here.serve(**ask)
+    await here.ask()
+    assert here.counted == {"barred": 1}
+    assert not here.world.places.calls
+    assert not here.world.ledger.entries
+
+
+async def test_copies_stop_at_their_own_cap() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")), msgspec.structs.replace(TO_BOX, target="api"))
+    target = msgspec.structs.replace(API, max_output_tokens=10)
+    here.gateway.policy = msgspec.structs.replace(here.gateway.policy, targets={"box": BOX, "api": target})
+    money = Money(left=400_000)
+    here.gateway.admission.purse = money  # type: ignore[assignment]
+    for _ in range(20):
+        await here.serve()
+    await here.ask(20)
+    assert set(here.counted) == {"compared", "over_cap"}
+    entries = here.world.ledger.entries
+    assert len(entries) == here.counted["compared"]
+    assert all(entry.cost_nanousd == 18_000 for entry in entries)
+    assert money.left == 400_000 - sum(entry.cost_nanousd for entry in entries)
+    assert {account.owner for account in money.accounts} == {f"{CAP}/w"}
+    assert all([charge.owner for charge in entry.charges] == [f"{CAP}/w"] for entry in entries)
+
+
+async def test_without_a_bound_on_its_cost_nothing_is_copied() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")), msgspec.structs.replace(TO_BOX, target="api"))
+    here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    await here.serve(body=BODY.replace(b',"max_tokens":10', b""))
+    await here.ask()
+    assert here.counted == {"unbounded": 1}
+    assert not here.world.places.calls
+
+
+async def test_a_busy_engine_is_left_to_callers() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    here.world.board.read_load("box", Load(running=1, waiting=1))
+    await here.serve()
+    here.world.clock.at += 31
+    here.world.board.read_load("box", Load(running=1, waiting=1))
+    await here.ask()
+    assert here.counted == {"no_room": 1}
+    assert not here.world.places.calls
+
+
+async def test_a_candidate_that_fails_is_a_pair_without_an_answer() -> None:
+    here = Copies(lambda call: Reply(500, b"{}"))
+    await here.serve()
+    await here.ask()
+    assert here.counted == {"failed": 1}
+    assert here.pairs[0].candidate is None
+    assert here.world.ledger.entries[0].outcome == "failed"
+
+
+async def test_a_candidate_that_is_full_says_nothing_of_its_quality() -> None:
+    here = Copies(lambda call: Reply(429, b"{}"))
+    await here.serve()
+    await here.ask()
+    assert here.counted == {"no_room": 1}
+    assert not here.pairs
+
+
+async def test_after_a_rollback_nothing_more_is_sent() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    await here.serve()
+    here.gateway.assignments = {}
+    await here.ask()
+    assert here.counted == {"stopped": 1}
+    assert not here.world.places.calls
+
+
+async def test_the_queue_is_bounded() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    for _ in range(1_010):
+        await here.serve()
+    assert here.counted == {"lost": 10}
