@@ -20,6 +20,8 @@ _COMMANDS = {
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",
     "ledger": "Read the ledger.",
     "gate": "May the owned model take over? A verdict on paired scores.",
+    "grade": "Run a suite of graders over pairs of answers.",
+    "review": "Compare answers blind, and see how far graders can be trusted.",
     "migrate": "Move a workload to another target: shadow, gate, canary, rollback.",
     "releases": "Which prompt variant and model served when, and switching back.",
     "content": "Show, erase and guard the content that workloads keep.",

@@ -1,5 +1,5 @@
-"""`freehold demo --migration`: three moves of a workload of tickets, to a good candidate, a worse one, and one that fails as soon as
-callers are sent to it. The engine is real. Each move is to end where it should, and no caller is to notice.
+"""`freehold demo --migration`: three moves of a workload of tickets: to a good candidate, a worse one, and one that fails as
+soon as callers are sent to it. The engine is real. Each move is to end where it should, and no caller is to notice.
 """
 
 import asyncio

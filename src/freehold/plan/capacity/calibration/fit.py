@@ -107,7 +107,11 @@ def _first_guess(loads: Sequence[Load]) -> tuple[float, ...]:
 
 
 def _law(logs: Floats, slots: int | None) -> LatencyLaw:
-    return LatencyLaw(**dict(zip(CONSTANTS, (float(value) for value in np.exp(logs)), strict=True)), slots=slots)
+    fixed_s, prefill_s, sequence_s, context_s, overhead_s, admission_s = (float(value) for value in np.exp(logs))
+    return LatencyLaw(
+        fixed_s=fixed_s, prefill_s=prefill_s, sequence_s=sequence_s, context_s=context_s, overhead_s=overhead_s,
+        admission_s=admission_s, slots=slots,
+    )  # fmt: skip
 
 
 def _weights(left: Floats) -> tuple[Floats, float]:

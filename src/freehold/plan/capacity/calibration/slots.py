@@ -140,14 +140,11 @@ def under_load(law: LatencyLaw, load: Load) -> tuple[Timing, ...]:
     engine = _Engine(law, load)
     engine.run()
     return tuple(
-        _timing(*times, asked) for *times, asked in zip(engine.sent, engine.first, engine.last, load.timings, strict=True)
-    )
-
-
-def _timing(sent_s: float, first_s: float, last_s: float, asked: Timing) -> Timing:
-    return Timing(
-        sent_s=sent_s, first_s=first_s, last_s=last_s, input_tokens=asked.input_tokens, output_tokens=asked.output_tokens,
-        cached_tokens=asked.cached_tokens,
+        Timing(
+            sent_s=sent_s, first_s=first_s, last_s=last_s, input_tokens=asked.input_tokens, output_tokens=asked.output_tokens,
+            cached_tokens=asked.cached_tokens,
+        )
+        for sent_s, first_s, last_s, asked in zip(engine.sent, engine.first, engine.last, load.timings, strict=True)
     )  # fmt: skip
 
 

@@ -1,0 +1,193 @@
+"""The runner beside a gateway: what it makes of entries and pairs, and that a ledger it cannot write loses none of them."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from health_world import Reply, World
+from ledger_entries import entry
+
+from freehold.app import migrating
+from freehold.app.migrating import Wish
+from freehold.app.migration_log import write_event
+from freehold.app.migrations import Runner
+from freehold.core.conversation import Text
+from freehold.core.decision import Removed
+from freehold.core.entry import Attempt
+from freehold.core.errors import LedgerUnavailable
+from freehold.core.policy_facts import TargetFacts
+from freehold.core.releases import Release
+from freehold.core.request import Request
+from freehold.core.said import Choice, Whole
+from freehold.move.migration.machine import Event, MigrationSettings
+from freehold.move.migration.pair import GateSettings, Guardrail
+from freehold.serve.gateway.shadow import Compared
+from freehold.serve.stores.migrations import MigrationStore
+from freehold.serve.stores.opening import open_store
+from freehold.serve.stores.policies import PolicyRecord
+
+BOX = TargetFacts(
+    target="box", kind="owned", codec="vllm", provider=None, model="m", pinned=False, host="127.0.0.1", regions=(),
+    clearance="internal", retention_days=None, trains_on_data=None, baa=False, labels=None, egress={}, lab=True,
+)  # fmt: skip
+QUICK = MigrationSettings(
+    gate=GateSettings(margin=0.2, min_samples=10, guardrails=(Guardrail("errors", "worse_by", 0.2),)),
+    guard=(Guardrail("errors", "at_most", 0.2),), steps=(0.5,), dwell=5,
+)  # fmt: skip
+
+
+class Moving:
+    """A gateway, its ledger, and a migration to the box."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = folder / "ledger.db"
+        with closing(open_store(self.ledger)):
+            PolicyRecord(self.ledger).loaded("p1", [BOX], 100.0, [Release(workload="w", target="api", model="m")])
+        self.migration = migrating.start(self.ledger, Wish("w", "box", "ann"), QUICK)
+        self.world = World(lambda call: Reply(200, b"{}"))
+        self.gateway = self.world.gateway
+        self.store = MigrationStore(self.ledger)
+        self.runner = self.fresh()
+
+    def fresh(self) -> Runner:
+        return Runner(self.gateway, self.store, conducts=True)
+
+    async def to_canary(self) -> None:
+        await self.runner.look()
+        for _ in range(60):
+            self.compare("yes")
+        await self.runner.look()
+        assert self.gateway.assignments["w"][0].stage == "canary"
+
+    def compare(self, said: str | None) -> None:
+        candidate = None if said is None else whole(said)
+        self.runner.compared(Compared(
+            assignment=self.gateway.assignments["w"][0], request=Request(dialect="openai_chat", model="w", fields={}), id="fh-1",
+            incumbent=whole("yes"), incumbent_s=1.0, candidate=candidate, candidate_s=1.0, cost_nanousd=7,
+        ))  # fmt: skip
+
+    def stage(self) -> str:
+        return migrating.progress_of(self.ledger, self.migration).state.stage
+
+    def kinds(self) -> list[tuple[str, str]]:
+        return [(event.kind, event.by) for event, _ in migrating.history(self.ledger, self.migration)]
+
+
+def whole(text: str) -> Whole:
+    return Whole(id="1", model="m", choices=(Choice(parts=(Text(text),), stop="end"),))
+
+
+def served(n: int, *outcomes: tuple[str, str], **fields: Any) -> Any:
+    made = entry(f"fh-{n}", workload="w", **fields)
+    made.attempts = [
+        Attempt(target=target, model="m", kind="owned", reason="", started_s=0.0, ended_s=0.1, outcome=outcome)  # type: ignore[arg-type]
+        for target, outcome in outcomes
+    ]
+    return made
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> Moving:
+    return Moving(tmp_path)
+
+
+async def test_pairs_prove_it_and_good_requests_make_it_live(moving: Moving) -> None:
+    await moving.to_canary()
+    for n in range(40):
+        moving.runner(served(n, ("box", "finished")))
+    await moving.runner.look()
+    assert moving.kinds() == [("start", "ann"), ("prove", "gate"), ("advance", "guard")]
+    (one,) = moving.gateway.assignments["w"]
+    assert (one.stage, one.share, one.copied) == ("live", 1.0, 0.0)
+    assert migrating.progress_of(moving.ledger, moving.migration).cost_nanousd == 60 * 7
+
+
+async def test_pairs_without_an_answer_stop_it_in_the_shadow(moving: Moving) -> None:
+    await moving.runner.look()
+    for _ in range(30):
+        moving.compare(None)
+    await moving.runner.look()
+    assert moving.kinds() == [("start", "ann"), ("roll_back", "gate")]
+    assert moving.gateway.assignments == {}
+
+
+async def test_failures_that_callers_met_roll_back_with_the_next_look(moving: Moving) -> None:
+    await moving.to_canary()
+    for n in range(15):
+        moving.runner(served(n, ("box", "broken"), ("api", "finished")))
+    await moving.runner.look()
+    assert moving.kinds()[-1] == ("roll_back", "guard")
+    assert moving.gateway.assignments == {}
+
+
+async def test_requests_that_an_open_breaker_kept_away_count_as_failures(moving: Moving) -> None:
+    await moving.to_canary()
+    one = moving.gateway.assignments["w"][0]
+    drawn = [n for n in range(200) if one.takes(f"fh-{n}")]
+    for n in drawn[:30]:  # as long as the breaker is closed, a hint or a full engine may have been the reason
+        moving.runner(served(n, ("api", "finished")))
+    await moving.runner.look()
+    assert migrating.progress_of(moving.ledger, moving.migration).served == 0
+    moving.world.break_down("box")
+    for n in drawn[:30]:
+        moving.runner(served(n, ("api", "finished"), removed=(Removed("box", "data_class", ""),)))
+    await moving.runner.look()
+    assert moving.stage() == "canary"
+    for n in drawn[:30]:
+        moving.runner(served(n, ("api", "finished")))
+    await moving.runner.look()
+    assert moving.kinds()[-1] == ("roll_back", "guard")
+
+
+async def test_what_is_no_callers_and_what_was_given_up_counts_nowhere(moving: Moving) -> None:
+    await moving.to_canary()
+    for n in range(30):
+        moving.runner(served(n, ("box", "broken"), purpose="shadow"))
+        moving.runner(served(n, ("box", "cancelled")))
+    await moving.runner.look()
+    assert migrating.progress_of(moving.ledger, moving.migration).served == 0
+
+
+async def test_another_process_stands_where_this_one_stood(moving: Moving) -> None:
+    await moving.to_canary()
+    before = moving.gateway.assignments
+    moving.gateway.assignments = {}
+    await moving.fresh().look()
+    assert moving.gateway.assignments == before
+
+
+async def test_a_person_is_heard_with_the_next_look(moving: Moving) -> None:
+    await moving.to_canary()
+    migrating.pause(moving.ledger, Wish("w"))
+    await moving.runner.look()
+    assert moving.gateway.assignments == {}
+    migrating.start(moving.ledger, Wish("w", "box"), None)
+    await moving.runner.look()
+    assert moving.gateway.assignments["w"][0].share == 0.5
+    migrating.roll_back(moving.ledger, Wish("w"))
+    await moving.runner.look()
+    assert moving.gateway.assignments == {}
+
+
+async def test_scores_that_could_not_be_written_are_written_later(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
+    await moving.runner.look()
+    moving.compare("yes")
+    before, score = moving.gateway.assignments, moving.store.score
+
+    def full(migration: str, scores: object) -> None:
+        raise LedgerUnavailable("the disk is full")
+
+    monkeypatch.setattr(moving.store, "score", full)
+    await moving.runner.look()
+    assert moving.gateway.assignments == before
+    moving.compare("yes")
+    monkeypatch.setattr(moving.store, "score", score)
+    await moving.runner.look()
+    assert migrating.progress_of(moving.ledger, moving.migration).pairs == 2
+
+
+async def test_a_log_that_cannot_be_read_moves_nothing(moving: Moving) -> None:
+    moving.store.append(moving.migration.id, write_event(Event(kind="advance", at=1.0, by="nobody")), after=1)
+    await moving.runner.look()
+    assert moving.gateway.assignments == {}
