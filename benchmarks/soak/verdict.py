@@ -17,8 +17,8 @@ from freehold.app.cli.output import out
 QUIET_S = 12
 # A series for each target and fate of an attempt, pools, statements and pages of databases: all that is made once comes first.
 _WARM_SHARE, _WARM_S = 0.5, 30.0
-# For each request. What is below 512 bytes is a block: one kept by every twentieth request shows. The heap's bar sees a larger
-# one kept by every fourth. Pages are held to less, since those freed in pieces stay resident.
+# For each request. What is below 512 bytes is a block, anything larger the heap's. Pages are held to less, since those freed in
+# pieces stay resident.
 RSS_BAR_BYTES, HEAP_BAR_BYTES, BLOCKS_BAR = 1024.0, 128.0, 0.05
 _NEVER = ("freehold_observer_failures", "freehold_limit_failures", "freehold_signal_failures_total")
 
@@ -91,13 +91,11 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
     samples, fresh, rest = seen.samples, seen.fresh, seen.rest
     seconds = samples[-1].at - samples[0].at if samples else 0.0
     rate = calls / seconds if seconds else 0.0
+    swept = [sample for sample in samples if sample.swept]
     growths = {
-        name: _growth(samples, read, rate, bar)
-        for name, read, bar in (
-            ("rss", lambda sample: float(sample.rss_bytes), RSS_BAR_BYTES),
-            ("heap", lambda sample: float(sample.heap_bytes), HEAP_BAR_BYTES),
-            ("blocks", lambda sample: float(sample.blocks), BLOCKS_BAR),
-        )
+        "rss": _growth(samples, lambda sample: sample.rss_bytes, rate, RSS_BAR_BYTES),
+        "heap": _growth(swept, lambda sample: sample.heap_bytes, rate, HEAP_BAR_BYTES),
+        "blocks": _growth(swept, lambda sample: sample.blocks, rate, BLOCKS_BAR),
     }
     wrong = books.lines()
     wrong += [f"{name} was below zero" for name in rest.negative]
@@ -116,7 +114,7 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
     )  # fmt: skip
 
 
-def _growth(samples: Sequence[Sample], read: Callable[[Sample], float], rate: float, bar: float) -> Growth | None:
+def _growth(samples: Sequence[Sample], read: Callable[[Sample], int], rate: float, bar: float) -> Growth | None:
     if not samples:
         return None
     warm = samples[0].at + max(_WARM_S, _WARM_SHARE * (samples[-1].at - samples[0].at))

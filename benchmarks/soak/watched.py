@@ -5,10 +5,12 @@ Run: python -m benchmarks.soak.watched CONFIG SAMPLES. Only from inside can its 
 
 import asyncio
 import ctypes
+import gc
 import os
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -17,12 +19,14 @@ import uvloop
 from freehold.app import config_file, server
 from freehold.app.logs import configure_logs
 
+_SWEEP_S = 5
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sample(msgspec.Struct, frozen=True):
     """One second. `blocks`: live allocations of the interpreter; `heap_bytes`: what is in use of the C library's heap (0 where it
-    does not say). Both grow with a leak; pages also stay behind where memory that is free again lies in pieces."""
+    does not say). Both grow with a leak; pages also stay behind where memory that is free again lies in pieces. `swept`: right
+    after a collection, so that garbage is in neither."""
 
     at: float
     rss_bytes: int
@@ -31,6 +35,7 @@ class Sample(msgspec.Struct, frozen=True):
     descriptors: int
     sockets: int
     tasks: int
+    swept: bool
 
 
 class _Heap(ctypes.Structure):
@@ -59,17 +64,20 @@ async def watch(samples: Path) -> None:
     """Until cancelled."""
     heap_bytes = heap_reader()
     with samples.open("ab", buffering=0) as sink:
-        while True:
-            sink.write(msgspec.json.encode(_sample(heap_bytes())) + b"\n")
+        for second in count():
+            swept = second % _SWEEP_S == 0
+            if swept:
+                gc.collect()
+            sink.write(msgspec.json.encode(_sample(heap_bytes(), swept=swept)) + b"\n")
             await asyncio.sleep(1)
 
 
-def _sample(heap_bytes: int) -> Sample:
+def _sample(heap_bytes: int, *, swept: bool) -> Sample:
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     open_now = [_target(name) for name in os.listdir("/proc/self/fd")]
     return Sample(
         time.time(), int(pages) * _PAGE, sys.getallocatedblocks(), heap_bytes, len(open_now) - 1,
-        sum(target.startswith("socket:") for target in open_now), len(asyncio.all_tasks()),
+        sum(target.startswith("socket:") for target in open_now), len(asyncio.all_tasks()), swept,
     )  # fmt: skip
 
 

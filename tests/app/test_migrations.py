@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from health_world import Reply, World
+from in_memory import MemoryLedger
 from ledger_entries import entry
 
 from freehold.app import migrating
@@ -17,11 +17,15 @@ from freehold.core.decision import Removed
 from freehold.core.entry import Attempt
 from freehold.core.errors import LedgerUnavailable
 from freehold.core.policy_facts import TargetFacts
+from freehold.core.ports import HttpCall, UpstreamFailure, UpstreamReply, Verdict
 from freehold.core.releases import Release
 from freehold.core.request import Request
 from freehold.core.said import Choice, Whole
 from freehold.move.migration.machine import Event, MigrationSettings
 from freehold.move.migration.pair import GateSettings, Guardrail
+from freehold.serve.access.keys import Keyring
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.policy import Bounds, Policy
 from freehold.serve.gateway.shadow import Compared
 from freehold.serve.stores.migrations import MigrationStore
 from freehold.serve.stores.opening import open_store
@@ -37,6 +41,13 @@ QUICK = MigrationSettings(
 )  # fmt: skip
 
 
+class Nobody:
+    """An Outbound that is not asked here."""
+
+    async def send(self, call: HttpCall) -> UpstreamReply:
+        raise UpstreamFailure("unreachable", "nobody is there")
+
+
 class Moving:
     """A gateway, its ledger, and a migration to the box."""
 
@@ -45,8 +56,11 @@ class Moving:
         with closing(open_store(self.ledger)):
             PolicyRecord(self.ledger).loaded("p1", [BOX], 100.0, [Release(workload="w", target="api", model="m")])
         self.migration = migrating.start(self.ledger, Wish("w", "box", "ann"), QUICK)
-        self.world = World(lambda call: Reply(200, b"{}"))
-        self.gateway = self.world.gateway
+        policy = Policy(
+            version="p1", targets={}, workloads={}, codecs={}, engines={}, keys=Keyring([]), bounds=Bounds(),
+            price=lambda target, day: None,
+        )  # fmt: skip
+        self.gateway = Gateway(policy, Nobody(), MemoryLedger())
         self.store = MigrationStore(self.ledger)
         self.runner = self.fresh()
 
@@ -66,6 +80,13 @@ class Moving:
             assignment=self.gateway.assignments["w"][0], request=Request(dialect="openai_chat", model="w", fields={}), id="fh-1",
             incumbent=whole("yes"), incumbent_s=1.0, candidate=candidate, candidate_s=1.0, cost_nanousd=7,
         ))  # fmt: skip
+
+    def break_down(self) -> None:
+        """Its breaker opens."""
+        for _ in range(5):
+            visit = self.gateway.board.enter("box")
+            self.gateway.board.failed(visit, Verdict(True, "broken", "500"))
+            self.gateway.board.leave(visit)
 
     def stage(self) -> str:
         return migrating.progress_of(self.ledger, self.migration).state.stage
@@ -129,7 +150,7 @@ async def test_requests_that_an_open_breaker_kept_away_count_as_failures(moving:
         moving.runner(served(n, ("api", "finished")))
     await moving.runner.look()
     assert migrating.progress_of(moving.ledger, moving.migration).served == 0
-    moving.world.break_down("box")
+    moving.break_down()
     for n in drawn[:30]:
         moving.runner(served(n, ("api", "finished"), removed=(Removed("box", "data_class", ""),)))
     await moving.runner.look()

@@ -31,7 +31,7 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
     isl: int = 512
     osl: int = 128
     seconds: float = 60.0
-    rounds: int = 3
+    rounds: int = 6
 
     def __post_init__(self) -> None:
         if not 1 <= self.seconds <= 3600:

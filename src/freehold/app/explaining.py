@@ -76,6 +76,7 @@ def explain(body: bytes, key: Key, headers: Mapping[str, str], policy: Policy, m
     speech = Speech(request, ChatSurface(), workload.prompts)
     ask = scoped(ask, workload, key, policy.targets)
     content.refuse_blocked(workload.name)
+    speech.redacted = content.shield(workload.name) is not None
 
     states = {} if moment.busy is None else moment.busy.states
     decision = decided(speech, ask, policy, states)

@@ -16,15 +16,12 @@ from freehold.plan.inputs import Assumption, Source
 from freehold.plan.optimum.elastic import Elastic
 from freehold.plan.outlook.ranges import Grounds, default_ranges
 from freehold.plan.owning.capacity import Deployment, Rates, estimate_rates, measured_rates
-from freehold.plan.owning.machines import Machine, check_price, choose_machine, metal_machine, stated_machine
+from freehold.plan.owning.machines import Machine, check_price, choose_machine, metal_machine, promised, stated_machine
 from freehold.plan.owning.owned import owned_cost
 from freehold.plan.owning.terms import PlanTerms
 
 # Sellers in the price list who put an endpoint before the GPU and charge the time it runs.
 DEDICATED = ("modal",)
-# Other people's machines, offered without a promise: sellers and tiers never taken unasked.
-_MARKETPLACES = ("vast.ai",)
-_UNPROMISED = ("community", "marketplace")
 # A hired machine is charged by the minute at least, a dedicated deployment by the second.
 _LEAST_RUN_S = {"own cloud": 60.0, "dedicated deployment": 1.0}
 
@@ -78,12 +75,8 @@ def _elsewhere(ground: Ground, asked: Machine) -> list[Machine]:
     is listed. None where a price was stated."""
     if ground.choice.usd_per_hour is not None:
         return []
-    passed_over = {asked.provider, *DEDICATED, *_MARKETPLACES}
-    offers = [
-        offer
-        for offer in ground.facts.offers(asked.gpu)
-        if offer.provider not in passed_over and not any(word in offer.tier.lower() for word in _UNPROMISED)
-    ]
+    passed_over = {asked.provider, *DEDICATED}
+    offers = [offer for offer in ground.facts.offers(asked.gpu) if offer.provider not in passed_over and promised(offer)]
     found = _priced(offers, ground)
     small = [m for offer in offers if offer.gpu_count <= ground.choice.gpu_count for m in _priced([offer], ground)]
     least = min(small, key=lambda m: m.price_nanousd_h, default=None)

@@ -50,7 +50,7 @@ class Asked:
     "Tokens of the longest answers."
     seconds: float = 60.0
     "About how long the sweep takes; answers under way are waited for."
-    rounds: int = 3
+    rounds: int = 6
     "How often each load comes by turns in that time."
 
     def extent(self, target: Target | None) -> Extent:

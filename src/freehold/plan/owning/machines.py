@@ -20,6 +20,9 @@ HIRE_PLANS: tuple[HirePlan, ...] = get_args(HirePlan)
 # What one GPU with its share of the server costs to buy: Pan et al., arXiv 2509.18101 (2025).
 CAPEX_USD = {"A100-80GB-SXM": 15_000, "A100-80GB-PCIe": 15_000, "RTX-5090": 2_000}
 CAPEX_SOURCE = "Pan et al., arXiv 2509.18101 (2025)"
+# Other people's machines, offered without a promise: sellers and tiers never taken unasked.
+_MARKETPLACES = ("vast.ai",)
+_UNPROMISED = ("community", "marketplace")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +65,11 @@ def hire_mix(text: str) -> dict[HirePlan, float]:
             f"hire-plan {text!r} has shares that are not above 0 or do not add up to 1; such as reserved_1y=0.6,spot=0.4"
         )
     return shares
+
+
+def promised(offer: GpuOffer) -> bool:
+    """Whether the seller promises the machine, unlike a marketplace or a community tier."""
+    return offer.provider not in _MARKETPLACES and not any(word in offer.tier.lower() for word in _UNPROMISED)
 
 
 def choose_machine(

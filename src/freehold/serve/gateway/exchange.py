@@ -149,13 +149,15 @@ def native_of(request: Request, codec: Codec, *, redacted: bool) -> Native | Non
 class Speech:
     """One request, as it can be said to each target: read into a conversation once, and only where some target needs it.
 
-    `prompts`: by target, the variant that it is asked in; each is put in once, whatever asks for it.
+    `prompts`: by target, the variant that it is asked in; each is put in once, whatever asks for it. `redacted`: rented targets
+    see placeholders, so that what comes back from them must be readable enough to be restored.
     """
 
     def __init__(self, request: Request, surface: Surface, prompts: Mapping[str, Variant] | None = None) -> None:
         self.request = request
         self.surface = surface
         self.prompts = prompts or {}
+        self.redacted = False
         self._prompted: dict[str, Speech] = {}
         self._conversation: Conversation | Untranslatable | None = None
 
@@ -192,7 +194,8 @@ class Speech:
     def towards(self, target: Target, codec: Codec, restorer: Restorer | None = None) -> Exchange:
         """The exchange with one target, in its variant of the prompt. Raises Untranslatable, BadRequest."""
         said = self.said_to(target)
-        native = native_of(said.request, codec, redacted=restorer is not None)
+        redacted = restorer is not None or (self.redacted and target.rented)
+        native = native_of(said.request, codec, redacted=redacted)
         if native is not None:
             return Untouched(said.request, target, native, self.surface, restorer)
         if codec.composer is None:
@@ -206,7 +209,7 @@ class Speech:
     def why_not(self, target: Target, codec: Codec) -> Untranslatable | None:
         """What keeps the request from being said to that target; None: nothing."""
         try:
-            if native_of(self.said_to(target).request, codec, redacted=False) is not None:
+            if native_of(self.said_to(target).request, codec, redacted=self.redacted and target.rented) is not None:
                 return None
             self.towards(target, codec)
         except Untranslatable as error:

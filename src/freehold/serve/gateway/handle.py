@@ -72,6 +72,7 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             record.open(request, ask, key, headers)
             record.found(content)
+            speech.redacted = record.shield is not None
             decision = await decided_in_time(speech, ask, gateway, record)
             decision = await paid(decision, speech.longest(decision), gateway, record)
             copy = gateway.mirror.overhear(sink, decision, speech, record) if gateway.mirror is not None else None

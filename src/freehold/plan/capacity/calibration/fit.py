@@ -1,6 +1,6 @@
 """The constants that explain measured loads best: robust least squares on logarithms, through the engine under load itself.
 
-Each kind of request in each load gives three rows: the logarithm of its median TTFT, TPOT and total, measured less predicted.
+Each kind of request in each load gives three rows: the typical logarithm of its TTFT, TPOT and total, predicted less measured.
 Levenberg-Marquardt on the logarithms of the constants keeps them above 0; Huber's weights (P. J. Huber, "Robust estimation of a
 location parameter", Ann. Math. Statist. 35, 1964) keep a disturbed load from pulling the rest.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity.calibration.check import Medians, medians
+from freehold.plan.capacity.calibration.check import medians
 from freehold.plan.capacity.calibration.law import CONSTANTS, LatencyLaw
 from freehold.plan.capacity.calibration.slots import at_once, under_load
 from freehold.plan.capacity.calibration.timings import Load, Timing
@@ -21,6 +21,7 @@ from freehold.plan.capacity.calibration.timings import Load, Timing
 _ROUNDS = 40
 _NUDGE = 0.02  # of a constant's logarithm, for the slopes
 _HUBER = 1.5
+_TRIM = 0.1  # of the requests at either end
 _FINEST = 0.005  # a load whose medians are met to half a per cent is met
 _WIDEST = math.log(1e3)
 _Z80 = 1.2815515655446004
@@ -62,7 +63,8 @@ def fit(loads: Sequence[Load], slots: int | None = None, progress: Callable[[int
         law = _law(logs, found)
         return _rows(rows, [under_load(law, load) for load in loads]) - measured
 
-    logs, slopes, left = _descend(misses, np.log(np.array(_first_guess(loads))), progress)
+    tries = [_descend(misses, np.log(np.array(guess)), progress) for guess in _guesses(loads)]
+    logs, slopes, left = min(tries, key=lambda one: float(np.abs(one[2]).sum()))
     weights, scale = _weights(left)
     spread = np.sqrt(np.diag(np.linalg.inv((slopes.T * weights) @ slopes + 1e-9 * np.eye(len(logs))))) * scale
     widths = np.minimum(_Z80 * spread, _WIDEST)
@@ -92,18 +94,31 @@ def _kinds(loads: Sequence[Load]) -> list[list[tuple[int, list[int]]]]:
 
 
 def _rows(kinds: list[list[tuple[int, list[int]]]], answered: Sequence[Sequence[Timing]]) -> Floats:
-    """Logarithms of the medians of each kind, three a kind."""
-    seen = [medians(answered[at][number] for at, numbers in places for number in numbers) for places in kinds]
-    return np.log(np.maximum(np.array(seen, np.float64).reshape(-1), 1e-9))
+    """Of each kind the typical logarithms of TTFT, TPOT and total: trimmed means, which move smoothly with the constants, while a
+    median jumps with the step that one request joins."""
+    made = []
+    for places in kinds:
+        rows = [answered[at][number] for at, numbers in places for number in numbers]
+        columns = ([one.ttft_s for one in rows], [one.tpot_s or 0.0 for one in rows], [one.total_s for one in rows])
+        for column in columns:
+            logs = np.sort(np.log(np.maximum(column, 1e-9)))
+            cut = int(len(logs) * _TRIM)
+            made.append(float(logs[cut : len(logs) - cut].mean()))
+    return np.array(made)
 
 
-def _first_guess(loads: Sequence[Load]) -> tuple[float, ...]:
-    """Rough constants from the load with the fewest callers, in the order of CONSTANTS."""
-    calm: Medians = medians(min(loads, key=lambda load: load.concurrency).timings)
+def _guesses(loads: Sequence[Load]) -> list[tuple[float, ...]]:
+    """Rough constants from the load with the fewest callers, in the order of CONSTANTS: where the first token's wait lies is
+    guessed in two ways, because which step a prompt joins makes valleys that a descent does not leave."""
     timings = min(loads, key=lambda load: load.concurrency).timings
+    calm = medians(timings)
     tokens = sum(one.input_tokens for one in timings) / len(timings)
     step, ttft = max(calm.tpot_s, 1e-6), max(calm.ttft_s, 1e-6)
-    return 0.7 * step, 0.4 * ttft / tokens, 0.2 * step, 0.1 * step / tokens, 0.3 * ttft, 0.1 * ttft
+    ways = ((0.3, 0.1, 0.4), (0.1, 0.001, 0.8))
+    return [
+        (0.7 * step, prompt * ttft / tokens, 0.2 * step, 0.1 * step / tokens, before * ttft, inside * ttft)
+        for before, inside, prompt in ways
+    ]
 
 
 def _law(logs: Floats, slots: int | None) -> LatencyLaw:
@@ -140,7 +155,7 @@ def _descend(misses: Callable[[Floats], Floats], logs: Floats, progress: Callabl
         if better > 0:
             logs, left, damping = logs + moved, tried, damping / 4
             slopes = _slopes(misses, logs, left)
-            if better < 1e-4 * (_loss(left, scale) + 1e-9):
+            if better < 1e-4 * _loss(left, scale):
                 break
         else:
             damping *= 5

@@ -1,0 +1,153 @@
+"""Size a model on a trace: for every GPU, layout and precision the replicas that keep the promise and what they cost a month."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from freehold.catalog.efficiency import Fitted
+from freehold.catalog.facts import Facts, ModelFacts
+from freehold.core.errors import BadSettings
+from freehold.plan.capacity.intervals import Family, judge, work_kind
+from freehold.plan.capacity.simulator.arrivals import Arrivals
+from freehold.plan.capacity.sizing.fewest import MOST_REPLICAS, Promise, Trial, fewest, next_step
+from freehold.plan.capacity.sizing.prices import Hire, Price, machines_for, prices
+from freehold.plan.capacity.sizing.served import Served, served
+from freehold.rules.steptime.work import model_work
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be sized. No `gpus`: all that somebody hires out. `replicas_max` bounds the search."""
+
+    model: str
+    promise: Promise
+    gpus: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("bf16", "fp8")
+    engine: str = "vllm"
+    replicas_max: int = 64
+    hire: Hire = Hire()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.replicas_max <= MOST_REPLICAS:
+            raise BadSettings(f"replicas-max is {self.replicas_max}; give 1 to {MOST_REPLICAS:,}")
+        if not self.precisions:
+            raise BadSettings("no precision is given; name one or more, such as fp8")
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """One GPU, layout and precision that keeps the promise with `trial.replicas`. `next_step`: the multiple of the traffic up to
+    which it still does, where it was looked for; `prices`: by seller, the cheapest first; `basis`: what the step time rests on."""
+
+    gpu: str
+    precision: str
+    layout: str
+    gpus_per_replica: int
+    trial: Trial
+    prices: tuple[Price, ...]
+    basis: str
+    next_step: float | None = None
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all replicas."""
+        return self.trial.replicas * self.gpus_per_replica
+
+    @property
+    def nanousd_month(self) -> int | None:
+        """At the cheapest seller; None where nobody lists a price."""
+        return self.prices[0].nanousd_month if self.prices else None
+
+
+class Sizing(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer: configurations that keep the promise, the cheapest first, those without a price last. `tried`: how many
+    layouts had room for the model; `without`: GPUs with none, or none that keeps the promise with the replicas allowed."""
+
+    asked: Asked
+    requests: int
+    configurations: tuple[Configuration, ...]
+    tried: int
+    without: tuple[str, ...]
+
+    @property
+    def cheapest(self) -> Configuration | None:
+        """The one to hire; None where nothing with a price keeps the promise."""
+        return next((one for one in self.configurations if one.prices), None)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every sizing stands on: the catalogue, the fitted constants, the requests."""
+
+    facts: Facts
+    fitted: Fitted
+    arrivals: Arrivals
+
+    def __post_init__(self) -> None:
+        if len(self.arrivals) < 2:
+            raise BadSettings("the traffic has fewer than two requests; a fleet is sized for a rate")
+
+
+def size(asked: Asked, ground: Ground, tell: Callable[[int, int], None] = lambda done, total: None) -> Sizing:
+    """Try every layout; `tell` hears how many of how many are done. Where the next step lies is looked for in the cheapest layout
+    of each GPU and precision. Raises BadSettings on unknown names and without numba."""
+    model = ground.facts.model(asked.model)
+    ground.fitted.engine(asked.engine)
+    ways = list(_ways(asked, ground, model))
+    found: list[tuple[Served, Configuration]] = []
+    for done, way in enumerate(ways):
+        tell(done, len(ways))
+        if trial := fewest(way.engine, ground.arrivals, asked.promise, asked.replicas_max):
+            found.append((way, _configuration(way, trial, asked, ground)))
+    tell(len(ways), len(ways))
+    found.sort(key=lambda one: _cheap_first(one[1]))
+    configurations = tuple(_with_next_steps(found, asked, ground))
+    keeping = {one.gpu for one in configurations}
+    return Sizing(
+        asked=asked,
+        requests=len(ground.arrivals),
+        configurations=configurations,
+        tried=len(ways),
+        without=tuple(gpu for gpu in _gpus(asked, ground.facts) if gpu not in keeping),
+    )
+
+
+def _ways(asked: Asked, ground: Ground, model: ModelFacts) -> Iterator[Served]:
+    for gpu in _gpus(asked, ground.facts):
+        for precision in asked.precisions:
+            yield from served(model, ground.facts.gpu(gpu), (precision, asked.engine), ground.fitted, ground.arrivals)
+
+
+def _gpus(asked: Asked, facts: Facts) -> Sequence[str]:
+    """The GPUs asked for, or all with a price by that plan at that seller."""
+    if asked.gpus:
+        return tuple(dict.fromkeys(facts.gpu(name).gpu for name in asked.gpus))
+    return [gpu for gpu in facts.gpus if facts.offers(gpu, asked.hire.provider) and machines_for(facts, gpu, 1, asked.hire)]
+
+
+def _configuration(way: Served, trial: Trial, asked: Asked, ground: Ground) -> Configuration:
+    gpus, hire, work = way.layout.gpus, asked.hire, model_work(ground.facts.model(asked.model), way.precision)
+    family = Family(work=work_kind(work), arch=way.gpu.arch, precision=way.precision, engine=ground.fitted.engine(asked.engine))
+    return Configuration(
+        gpu=way.gpu.gpu,
+        precision=way.precision,
+        layout=way.layout.name,
+        gpus_per_replica=gpus,
+        trial=trial,
+        prices=prices(machines_for(ground.facts, way.gpu.gpu, gpus, hire), gpus, trial.replicas, hire),
+        basis=judge(1.0, family, "offline", ground.fitted).words,
+    )
+
+
+def _cheap_first(one: Configuration) -> tuple[bool, int, int]:
+    return one.nanousd_month is None, one.nanousd_month or 0, one.gpus
+
+
+def _with_next_steps(found: Sequence[tuple[Served, Configuration]], asked: Asked, ground: Ground) -> Iterator[Configuration]:
+    seen: set[tuple[str, str]] = set()
+    for way, one in found:
+        if (one.gpu, one.precision) in seen:
+            yield one
+        else:
+            seen.add((one.gpu, one.precision))
+            step = next_step(way.engine, ground.arrivals, asked.promise, one.trial.replicas)
+            yield msgspec.structs.replace(one, next_step=step)

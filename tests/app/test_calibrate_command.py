@@ -1,0 +1,147 @@
+"""`freehold calibrate` as a person calls it, on the lab engine and on result files; and the file it keeps beside a configuration."""
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from e2e.house import free_port
+
+from freehold.app.calibration_file import (
+    FILE_NAME,
+    Calibrated,
+    Constant,
+    HeldOut,
+    calibration_of,
+    read_calibrations,
+    write_calibration,
+)
+from freehold.app.cli.calibrate import app
+from freehold.core.data import DataClass
+from freehold.core.errors import BadSettings
+from freehold.core.target import Target
+from freehold.lab.engine import EngineSettings, build_engine
+from freehold.plan.capacity.calibration.law import CONSTANTS
+
+CONFIG = """version: 1
+store: sqlite:///probe.db
+targets:
+  own: {{engine: vllm, url: "{url}", model: lab-engine@main, clearance: restricted, concurrency: 2}}
+  far: {{provider: openai_compatible, url: "https://example.org/v1", model: m, clearance: public, price: {{input: 1, output: 1}}}}
+workloads:
+  all: {{targets: [own]}}
+keys:
+  - {{name: a, sha256: "{digest}"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[str]:
+    """A lab engine in a thread of its own: 20 ms to the first token, 5 ms for each further one."""
+    port = free_port()
+    settings = uvicorn.Config(
+        build_engine(EngineSettings(slots=2, ttft_ms=20, tokens_per_s=200)), port=port, lifespan="off", log_config=None, ws="none"
+    )
+    server = uvicorn.Server(settings)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def configured(folder: Path, url: str) -> Path:
+    path = folder / "freehold.yaml"
+    path.write_text(CONFIG.format(url=url, digest="0" * 64), encoding="utf-8")
+    return path
+
+
+def run(*arguments: str) -> int:
+    code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    assert isinstance(code, int)
+    return code
+
+
+def made(**changed: object) -> Calibrated:
+    values = {
+        "source": "test", "date": dt.date(2026, 11, 21), "machine": "m", "engine": "vllm", "engine_version": None,
+        "url": "http://127.0.0.1:1", "model": "m", "slots": 4, "step_tokens": 2048,
+        "constants": {name: Constant(0.5, 0.25, 1.0) for name in CONSTANTS},
+        "held_out": HeldOut(requests=1, ttft=0.1, tpot=0.1, total=0.1), **changed,
+    }  # fmt: skip
+    return Calibrated(**values)  # type: ignore[arg-type]
+
+
+def test_a_target_is_measured_and_its_constants_are_kept(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = configured(tmp_path, engine)
+    code = run(
+        "--target", "own", "-c", str(config), "--seconds", "2", "--isl", "16", "--osl", "16", "--rounds", "1", "--keep", "--json"
+    )
+    said = json.loads(capsys.readouterr().out)
+    assert said["file"] == str(tmp_path / FILE_NAME)
+    assert code == (0 if said["good"] else 1)
+    kept = read_calibrations(config)["own"]
+    assert kept.engine == "vllm"
+    assert kept.model == "lab-engine@main"
+    assert kept.engine_version is not None
+    assert kept.slots == 2
+    assert kept.law().step_s(0, 1, 16) == pytest.approx(0.005, rel=0.25)
+    assert kept.held_out.requests == sum(load["requests"] for load in said["outcome"]["held_out"]["loads"])
+
+
+def test_without_a_configuration_nothing_is_kept(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("--url", engine, "--model", "x", "--seconds", "1", "--isl", "16", "--osl", "16", "--rounds", "1", "--slots", "1")
+    told = capsys.readouterr()
+    assert "held-out loads" in told.out
+    assert "nothing written" in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "say what to measure"),
+        (("--url", "http://127.0.0.1:1"), "say what to measure"),
+        (("--target", "own", "--url", "http://127.0.0.1:1"), "leave out --url and --model"),
+        (("--target", "nobody"), "no target 'nobody' in .*; it has own, far"),
+        (("--target", "far"), "target far is rented"),
+        (("--target", "own", "--slots", "0"), "--slots is 0"),
+        (("--target", "own", "--seconds", "0"), "seconds is 0; give 1 to 3600"),
+        (("--target", "own", "--rounds", "0"), "rounds is 0"),
+        (("--target", "own"), "did not answer"),
+        (("--results", "absent.json"), "cannot read absent.json"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    config = configured(tmp_path, "http://127.0.0.1:9")
+    with pytest.raises(BadSettings, match=says):
+        run(*arguments, "-c", str(config))
+
+
+def test_a_calibration_counts_for_the_target_it_was_made_at(tmp_path: Path) -> None:
+    config = tmp_path / "freehold.yaml"
+    assert read_calibrations(config) == {}
+    write_calibration(config, "own", made())
+    write_calibration(config, "other", made(slots=None))
+    assert list(read_calibrations(config)) == ["other", "own"]
+    target = Target(name="own", kind="owned", codec="vllm", url="http://127.0.0.1:1", model="m", clearance=DataClass.public)
+    found = calibration_of(config, target)
+    assert found == made()
+    assert found.law().slots == 4
+    moved = Target(name="own", kind="owned", codec="vllm", url="http://127.0.0.1:2", model="m", clearance=DataClass.public)
+    assert calibration_of(config, moved) is None
+
+
+@pytest.mark.parametrize("text", ["{", "version: 2\ntargets: {}\n", "version: 1\ntargets: {own: {slots: x}}\n", "\x00"])
+def test_a_damaged_file_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text(text, encoding="utf-8")
+    with pytest.raises(BadSettings, match=FILE_NAME):
+        read_calibrations(tmp_path / "freehold.yaml")
+
+
+def test_a_constant_that_is_missing_is_refused() -> None:
+    with pytest.raises(BadSettings, match="lacks prefill_s, sequence_s"):
+        made(constants={"fixed_s": Constant(1, 1, 1)}).law()

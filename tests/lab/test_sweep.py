@@ -1,0 +1,47 @@
+"""The sweep against the lab engine, whose constants are known: what it measures, and what it refuses."""
+
+import asyncio
+
+import pytest
+
+from freehold.core.errors import BadSettings
+from freehold.lab.engine import EngineSettings, build_engine
+from freehold.lab.server import serving
+from freehold.lab.sweep import Engine, sweep
+from freehold.plan.capacity.calibration.check import check
+from freehold.plan.capacity.calibration.design import planned_loads
+from freehold.plan.capacity.calibration.fit import fit
+
+TTFT_S, STEP_S = 0.06, 0.01
+
+
+async def test_the_lab_engines_constants_are_recovered() -> None:
+    """Its step is the same for any batch, a prompt costs nothing, and the first token comes after a fixed time."""
+    shares: list[float] = []
+    async with serving(build_engine(EngineSettings(slots=2, ttft_ms=TTFT_S * 1e3, tokens_per_s=1 / STEP_S))) as url:
+        engine = Engine(url=url, model="lab-engine")
+        fitted, held_out = await sweep(engine, planned_loads(2, 32, 32), 4.0, 1, shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert all(one.cached_tokens == 0 for load in fitted for one in load.timings)
+    assert {one.output_tokens for load in fitted for one in load.timings} == {8, 32}
+    found = fit(fitted, slots=2)
+    assert found.law.step_s(0, 1, 32) == pytest.approx(STEP_S, rel=0.08)
+    assert found.law.step_s(0, 2, 64) == pytest.approx(STEP_S, rel=0.08)
+    errors = check(found.law, held_out).by_load
+    assert errors.tpot < 0.08
+    assert errors.total < 0.15
+
+
+async def test_an_engine_that_is_not_there_or_refuses_is_one_line() -> None:
+    loads = planned_loads(1, 16, 16)
+    with pytest.raises(BadSettings, match="did not answer: .*is the engine up"):
+        await sweep(Engine(url="http://127.0.0.1:9", model="m"), loads, 1.0)
+    async with serving(build_engine(EngineSettings(key="secret"))) as url:
+        with pytest.raises(BadSettings, match="answered 401"):
+            await sweep(Engine(url=url, model="m"), loads, 1.0)
+        key = Engine(url=f"{url}/v1", model="m", key="secret")
+        fitted, _ = await asyncio.wait_for(sweep(key, loads[:1], 0.1, 1), 20)
+        assert fitted[0].concurrency == 1
+    with pytest.raises(BadSettings, match="url is 'x'"):
+        Engine(url="x", model="m")
