@@ -83,7 +83,7 @@ def _tensors(tokens: list[str]) -> dict[str, NDArray[np.float32] | NDArray[np.fl
     random = np.random.default_rng(7)
 
     def drawn(rows: int, columns: int) -> NDArray[np.float16]:
-        return (random.standard_normal((rows, columns)) / columns**0.5).astype(np.float16)
+        return np.asarray(random.standard_normal((rows, columns)) / columns**0.5, dtype=np.float16)
 
     words = drawn(len(tokens), WIDTH)
     # Only plain letters can be said, so that every token is text that a stream shows at once.

@@ -82,10 +82,10 @@ async def soak(folder: Path, given: argparse.Namespace) -> Verdict:
         rest = await _at_rest(house, fresh.sockets, negative)
     works: list[Work] = [work for provider in providers for work in provider.books.works]
     entries = house.rows("SELECT * FROM entries ORDER BY id")
-    books = reconcile(callers.calls, works, entries, house.rows("SELECT * FROM attempts ORDER BY entry_id, n"))
+    compared = reconcile(callers.calls, works, entries, house.rows("SELECT * FROM attempts ORDER BY entry_id, n"))
     where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, freehold {__version__}"
     samples = [sample for sample in house.samples() if began_at <= sample.at <= ended_at]
-    return judge(books, calls, Seen(samples, fresh, rest), where)
+    return judge(compared, calls, Seen(samples, fresh, rest), where)
 
 
 def _end_when_told() -> None:

@@ -19,7 +19,6 @@ from freehold.lab.provider import ProviderSettings, build_provider
 from freehold.lab.service import Service
 from freehold.lab.tally import Ending, Produced, Tally
 
-_HARMLESS_SHARE = 1e-12  # what rounding may cost
 # What a target takes as it comes, by the first letter of its name; how it is set up; and how many accounts of each there are.
 KINDS: Mapping[str, tuple[str, str, int]] = {
     "c": ("openai_chat", "lab", 3),
@@ -164,7 +163,7 @@ class _Heard:
 
 def settings_of(number: int, share: float) -> ProviderSettings:
     """The number-th provider: this share of its requests meets a fault, all kinds alike."""
-    each = share / len(Fault) - _HARMLESS_SHARE
+    each = share / len(Fault)
     faults = ",".join(f"{fault}={each:.12f}" for fault in Fault)
     return ProviderSettings(ttft_ms=40, tokens_per_s=250, event_ms=15, faults=faults, stall_s=30, seed=7 + number)
 

@@ -9,7 +9,7 @@ import msgspec
 from rich.table import Table
 
 from benchmarks.soak.house import BUDGETS
-from benchmarks.soak.reconcile import Books
+from benchmarks.soak.reconcile import Comparison
 from benchmarks.soak.slope import Slope, slope
 from benchmarks.soak.watched import Sample
 from freehold.app.cli.output import out
@@ -72,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     most: Mapping[str, int]
     fresh: Sample
     rest: Sample
-    books: Books
+    compared: Comparison
     violations: Sequence[str]
     where: str
 
@@ -86,7 +86,7 @@ def quietest(samples: Sequence[Sample], least: Callable[[Iterable[int]], int]) -
     )  # fmt: skip
 
 
-def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
+def judge(compared: Comparison, calls: int, seen: Seen, where: str) -> Verdict:
     """All bars. `calls`: how many were made while the samples were taken."""
     samples, fresh, rest = seen.samples, seen.fresh, seen.rest
     seconds = samples[-1].at - samples[0].at if samples else 0.0
@@ -97,12 +97,12 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
         "heap": _growth(swept, lambda sample: sample.heap_bytes, rate, HEAP_BAR_BYTES),
         "blocks": _growth(swept, lambda sample: sample.blocks, rate, BLOCKS_BAR),
     }
-    wrong = books.lines()
+    wrong = compared.lines()
     wrong += [f"{name} was below zero" for name in rest.negative]
     wrong += [f"{name} grows with every request, by {growth.low:.2f} or more" for name, growth in growths.items()
               if growth is not None and not growth.holds]  # fmt: skip
     wrong += [f"{name}: too few seconds to see a slope in; run longer" for name, growth in growths.items() if growth is None]
-    wrong += _left_over(fresh, rest) + _told_otherwise(books, rest)
+    wrong += _left_over(fresh, rest) + _told_otherwise(compared, rest)
     wrong += [f"the gateway ended with {rest.exit_code}"] if rest.exit_code else []
     wrong += [f"in its log: {line[:300]}" for line in rest.accidents[:5]]
     names = ("rss_bytes", "descriptors", "sockets", "tasks")
@@ -110,7 +110,7 @@ def judge(books: Books, calls: int, seen: Seen, where: str) -> Verdict:
     return Verdict(
         seconds=seconds, requests_per_s=rate, rss=growths["rss"], heap=growths["heap"], blocks=growths["blocks"],
         rss_mib_by_minute=_by_minute(samples), most=most, fresh=fresh,
-        rest=rest.sample, books=books, violations=wrong, where=where,
+        rest=rest.sample, compared=compared, violations=wrong, where=where,
     )  # fmt: skip
 
 
@@ -146,11 +146,12 @@ def _left_over(fresh: Sample, rest: Rest) -> list[str]:
     return wrong + ([f"{in_flight:g} requests in flight at rest"] if in_flight else [])
 
 
-def _told_otherwise(books: Books, rest: Rest) -> list[str]:
+def _told_otherwise(compared: Comparison, rest: Rest) -> list[str]:
     """Metrics, budgets and the summary against the ledger."""
     totals = {
-        "freehold_requests_total": books.entries, "freehold_attempts_total": books.attempts,
-        "freehold_cost_nanodollars_total": books.cost_nanousd, "freehold_tokens_total": books.input_tokens + books.output_tokens,
+        "freehold_requests_total": compared.entries, "freehold_attempts_total": compared.attempts,
+        "freehold_cost_nanodollars_total": compared.cost_nanousd,
+        "freehold_tokens_total": compared.input_tokens + compared.output_tokens,
         **dict.fromkeys(_NEVER, 0),
     }  # fmt: skip
     wrong: list[str] = []
@@ -161,8 +162,8 @@ def _told_otherwise(books: Books, rest: Rest) -> list[str]:
     spent: Counter[str] = Counter()
     for one in rest.budgets:
         spent[one["budget"]] += one["spent_nanousd"]
-    wrong += [f"budget {name} says {told:,} spent, not {books.cost_nanousd:,}" for name, told in spent.items()
-              if told != books.cost_nanousd]  # fmt: skip
+    wrong += [f"budget {name} says {told:,} spent, not {compared.cost_nanousd:,}" for name, told in spent.items()
+              if told != compared.cost_nanousd]  # fmt: skip
     wrong += [] if len(spent) == len(BUDGETS) else [f"only {len(spent)} budgets have spent anything"]
     wrong += [f"{count} constraint violations"] if (count := rest.summary["violations"]) else []
     return wrong
@@ -174,7 +175,7 @@ def _of_each(counts: Mapping[str, int]) -> str:
 
 def show(verdict: Verdict) -> None:
     """For a person."""
-    books, table = verdict.books, Table("", "measured", "bar", title="Soak", title_justify="left")
+    compared, table = verdict.compared, Table("", "measured", "bar", title="Soak", title_justify="left")
     for name, growth in (("RSS, bytes", verdict.rss), ("heap in use, bytes", verdict.heap), ("live blocks", verdict.blocks)):
         if growth is not None:
             shown = f"{growth.per_request:+.3f} a request ({growth.low:+.3f} to {growth.high:+.3f})"
@@ -184,13 +185,15 @@ def show(verdict: Verdict) -> None:
     for name in ("descriptors", "sockets", "tasks"):
         at_rest = f"{getattr(verdict.rest, name)} at rest"
         table.add_row(name, f"{verdict.most[name]} at most, {at_rest}", f"{getattr(verdict.fresh, name)} at rest")
-    table.add_row("requests", f"{books.requests:,}; {verdict.requests_per_s:.0f}/s for {verdict.seconds:.0f} s", "")
-    table.add_row("entries", f"{books.entries:,}: {_of_each(books.outcomes)}", "one for each that was answered")
-    table.add_row("attempts", f"{books.attempts:,}; {books.counted:,} counted by the provider", "its own count")
-    estimates = f"{books.exact_estimates:,} by the rule exactly, {books.bounded_estimates:,} between what came and what was sent"
+    table.add_row("requests", f"{compared.requests:,}; {verdict.requests_per_s:.0f}/s for {verdict.seconds:.0f} s", "")
+    table.add_row("entries", f"{compared.entries:,}: {_of_each(compared.outcomes)}", "one for each that was answered")
+    table.add_row("attempts", f"{compared.attempts:,}; {compared.counted:,} counted by the provider", "its own count")
+    estimates = (
+        f"{compared.exact_estimates:,} by the rule exactly, {compared.bounded_estimates:,} between what came and what was sent"
+    )
     table.add_row("estimated", estimates, "the documented rule")
-    table.add_row("faults", f"{sum(books.faults.values()):,}: {_of_each(books.faults)}", "")
-    table.add_row("cost", f"{books.cost_nanousd:,} nano-dollars", "tokens times price; metrics, budgets")
+    table.add_row("faults", f"{sum(compared.faults.values()):,}: {_of_each(compared.faults)}", "")
+    table.add_row("cost", f"{compared.cost_nanousd:,} nano-dollars", "tokens times price; metrics, budgets")
     out.print(table)
     out.print(verdict.where, highlight=False)
     for line in verdict.violations:

@@ -1,4 +1,4 @@
-"""`freehold calibrate` as a person calls it, on the lab engine and on result files; and the file it keeps beside a configuration."""
+"""`freehold calibrate` as a person calls it, on the lab engine and with bad input; and the file beside a configuration."""
 
 import datetime as dt
 import json

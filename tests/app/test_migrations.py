@@ -8,7 +8,7 @@ import pytest
 from in_memory import MemoryLedger
 from ledger_entries import entry
 
-from freehold.app import migrating
+from freehold.app import migrating, migrations
 from freehold.app.migrating import Wish
 from freehold.app.migration_log import write_event
 from freehold.app.migrations import Runner
@@ -62,10 +62,11 @@ class Moving:
         )  # fmt: skip
         self.gateway = Gateway(policy, Nobody(), MemoryLedger())
         self.store = MigrationStore(self.ledger)
+        self.dropped: list[str] = []
         self.runner = self.fresh()
 
     def fresh(self) -> Runner:
-        return Runner(self.gateway, self.store, conducts=True)
+        return Runner(self.gateway, self.store, self.dropped.append, conducts=True)
 
     async def to_canary(self) -> None:
         await self.runner.look()
@@ -203,6 +204,9 @@ async def test_scores_that_could_not_be_written_are_written_later(moving: Moving
     await moving.runner.look()
     assert moving.gateway.assignments == before
     moving.compare("yes")
+    monkeypatch.setattr(migrations, "_MOST_WAITING", 2)
+    moving.compare("yes")
+    assert moving.dropped == ["unwritten"]
     monkeypatch.setattr(moving.store, "score", score)
     await moving.runner.look()
     assert migrating.progress_of(moving.ledger, moving.migration).pairs == 2

@@ -13,8 +13,17 @@ from e2e.house import KEY, Gateway, House, Lab, fetch, owned, rented, until
 from freehold.serve.access.keys import digest
 from freehold.serve.stores.budget_leases import BudgetLeases
 from freehold.serve.stores.key_records import Grants, KeyRecord, KeyRecords, new_key_id
+from freehold.wire.dialects import PATHS
 
 ROUTES = ("POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/first")
+_SAID: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {**_SAID, "max_tokens": 3}, "/v1/completions": {"prompt": "hello", "max_tokens": 3},
+    "/v1/responses": {"input": "hello", "max_output_tokens": 16, "store": False}, "/v1/embeddings": {"input": "hello"},
+    "/v1/messages": {**_SAID, "max_tokens": 3}, "/v1/messages/count_tokens": _SAID,
+}  # fmt: skip
+EVERY_ROUTE = (*(f"POST {path}" for path in PATHS), *ROUTES[1:])
+ANTHROPIC = {"invalid_api_key": "authentication_error", "forbidden": "permission_error"}
 STORED: dict[str, dict[str, Any]] = {
     "stored": {},
     "stored-expired": {"expires_at": 1.0},
@@ -77,7 +86,7 @@ def record(name: str, **more: Any) -> KeyRecord:
 async def go(gateway: Gateway, route: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> tuple[int, Any, Any]:
     """Status, decoded body and headers of one route."""
     method, path = route.split()
-    sent = (body or chat("first", max_tokens=3)) if method == "POST" else None
+    sent = (body or {"model": "first", **BODIES[path]}) if method == "POST" else None
     async with (
         aiohttp.ClientSession(gateway.url) as session,
         session.request(method, path, headers=headers, json=sent) as reply,
@@ -85,7 +94,7 @@ async def go(gateway: Gateway, route: str, headers: dict[str, str], body: dict[s
         return reply.status, await reply.json(), reply.headers
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", EVERY_ROUTE)
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
@@ -110,7 +119,8 @@ async def test_every_route_and_every_identity(
     got, body, back = await go(door, route, headers)
     assert got == status
     if code is not None:
-        assert body["error"]["code"] == code
+        anthropic = route.startswith("POST /v1/messages")
+        assert body["error"]["type" if anthropic else "code"] == (ANTHROPIC[code] if anthropic else code)
         assert back["x-should-retry"] == "false"
 
 

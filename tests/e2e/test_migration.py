@@ -91,6 +91,7 @@ async def settled(here: Gateway) -> Any:
         before = now
 
 
+@pytest.mark.long
 async def test_a_good_candidate_is_promoted_through_every_stage_and_kills(house: House, triage: Lab, tickets: Child) -> None:
     engine = owned(tickets.url, engine="llamacpp", model="tiny-tickets", concurrency=4)
     here = gateway(house, "migration-good", triage, engine)
@@ -166,6 +167,7 @@ async def test_one_that_fails_in_the_canary_is_rolled_back(house: House, triage:
     assert 0 < paid == spent["spent_nanousd"]
 
 
+@pytest.mark.long
 async def test_what_the_candidate_may_not_see_and_what_is_too_dear_is_not_copied(house: House, triage: Lab) -> None:
     dear = rented(triage, model="lab-triage", max_output_tokens=64)
     here = gateway(house, "migration-bound", triage, dear)

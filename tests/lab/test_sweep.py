@@ -35,7 +35,7 @@ async def test_the_lab_engines_constants_are_recovered() -> None:
 
 async def test_an_engine_that_is_not_there_or_refuses_is_one_line() -> None:
     loads = planned_loads(1, 16, 16)
-    with pytest.raises(BadSettings, match="did not answer: .*is the engine up"):
+    with pytest.raises(BadSettings, match=r"did not answer: .*is the engine up"):
         await sweep(Engine(url="http://127.0.0.1:9", model="m"), loads, 1.0)
     async with serving(build_engine(EngineSettings(key="secret"))) as url:
         with pytest.raises(BadSettings, match="answered 401"):

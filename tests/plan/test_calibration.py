@@ -277,7 +277,7 @@ def test_results_of_other_tools_give_the_same_constants(written: object) -> None
     ],
 )
 def test_results_that_cannot_be_used_say_what_to_do(body: bytes, says: str) -> None:
-    with pytest.raises(BadSettings, match="^r.json: ") as refused:
+    with pytest.raises(BadSettings, match=r"^r\.json: ") as refused:
         read_results("r.json", body)
     assert says in refused.value.message
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freehold.core.window import Window
 from freehold.rules.quota import PATIENCE_S, UNKNOWN, Meter, Quota, Rates, corrected, heard, level, room_in, spent, stated
-from freehold.wire.limits import Window
 
 
 def meters(quota: Quota) -> list[Meter]:

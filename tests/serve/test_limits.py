@@ -15,7 +15,7 @@ from freehold.core.errors import RateLimited
 from freehold.rules.budget import Caller
 from freehold.serve.access.limits import Entered, Limit, Limiter
 from freehold.serve.access.windows import Storage, Windows
-from freehold.wire.limits import duration
+from freehold.wire.limits import duration, limit_headers
 
 CALLER: Caller = {"key": "app", "team": "red", "user": None, "workload": "triage"}
 
@@ -49,6 +49,11 @@ async def enter(doors: Limiter, limits: Sequence[Limit], tokens: int = 10, **cal
     return await doors.enter(limits, {**CALLER, **caller}, tokens, time.time())  # type: ignore[dict-item]
 
 
+def told(left: Entered | RateLimited) -> dict[str, str]:
+    """The headers that OpenAI's SDKs read."""
+    return dict(limit_headers(left.windows, "openai_chat", left.at))
+
+
 async def refused(doors: Limiter, limits: Sequence[Limit], tokens: int = 10) -> RateLimited:
     with pytest.raises(RateLimited) as told:
         await enter(doors, limits, tokens)
@@ -57,12 +62,12 @@ async def refused(doors: Limiter, limits: Sequence[Limit], tokens: int = 10) -> 
 
 async def test_requests_in_a_minute(storage: Storage) -> None:
     doors, limit = limiter(storage), Limit(name="keys", scope="key", requests_per_minute=3)
-    left = [dict((await enter(doors, [limit])).headers)["x-ratelimit-remaining-requests"] for _ in range(3)]
+    left = [told(await enter(doors, [limit]))["x-ratelimit-remaining-requests"] for _ in range(3)]
     assert left == ["2", "1", "0"]
     error = await refused(doors, [limit])
     assert (error.status, error.code, error.kind, error.retry) == (429, "rate_limit_exceeded", "requests", True)
     assert 55 < (error.retry_after_s or 0) <= 60
-    headers = dict(error.limits)
+    headers = told(error)
     assert headers["x-ratelimit-limit-requests"] == "3"
     assert headers["x-ratelimit-remaining-requests"] == "0"
     assert headers["x-ratelimit-reset-requests"] in {"1m0s", "60s", "59s", "58s", "57s", "56s"}
@@ -76,9 +81,9 @@ async def test_a_refused_request_is_not_counted(storage: Storage) -> None:
     await enter(doors, [wide, narrow])
     for _ in range(5):
         await refused(doors, [wide, narrow])
-    headers = dict((await enter(doors, [wide, narrow], key="other")).headers)
+    headers = told(await enter(doors, [wide, narrow], key="other"))
     assert headers["x-ratelimit-remaining-requests"] == "0"
-    assert dict((await enter(doors, [wide])).headers)["x-ratelimit-remaining-requests"] == "1"
+    assert told(await enter(doors, [wide]))["x-ratelimit-remaining-requests"] == "1"
 
 
 async def test_tokens_are_counted_by_the_most_and_corrected(storage: Storage) -> None:
@@ -86,7 +91,7 @@ async def test_tokens_are_counted_by_the_most_and_corrected(storage: Storage) ->
     entered = await enter(doors, [limit], 90)
     assert (await refused(doors, [limit], 20)).kind == "tokens"
     await doors.correct(entered, 30)
-    assert dict((await enter(doors, [limit], 70)).headers)["x-ratelimit-remaining-tokens"] == "0"
+    assert told(await enter(doors, [limit], 70))["x-ratelimit-remaining-tokens"] == "0"
     await refused(doors, [limit], 1)
 
 
@@ -129,7 +134,7 @@ async def test_whose_limit_it_is(storage: Storage) -> None:
     ]
     doors = limiter(storage)
     for _ in range(3):
-        assert (await enter(doors, limits)).headers == []
+        assert (await enter(doors, limits)).windows == []
     await enter(doors, limits, user="ann")
     with pytest.raises(RateLimited):
         await enter(doors, limits, user="ann")

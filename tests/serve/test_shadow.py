@@ -19,9 +19,13 @@ from freehold.core.ports import HttpCall
 from freehold.core.request import Ask, Hints
 from freehold.core.target import Workload
 from freehold.rules.budget import Account
+from freehold.rules.sensitivity.actions import Actions
+from freehold.rules.sensitivity.kinds import shipped_kinds
+from freehold.rules.sensitivity.scanner import Scanner
 from freehold.serve.access.keys import Key
 from freehold.serve.access.purse import Held
 from freehold.serve.gateway.exchange import Speech
+from freehold.serve.gateway.inspection import Inspector, Shield, inspected
 from freehold.serve.gateway.record import Record
 from freehold.serve.gateway.shadow import CAP, Compared, Shadow
 from freehold.wire.dialects import SURFACES
@@ -92,6 +96,7 @@ class Copies:
         self.pairs: list[Compared] = []
         self.counted: Counter[str] = Counter()
         self.shadow = Shadow(self.gateway, self.pairs.append, lambda fate: self.counted.update([fate]))
+        self.shield: Shield | None = None
         self.served_by = BOX if one.target == "api" else API
 
     async def serve(self, handling: Handling | None = None, body: bytes = BODY, **ask: Any) -> Nowhere:
@@ -100,6 +105,7 @@ class Copies:
         request = SURFACE.read(body, {})
         asked = Ask(workload="w", handling=handling or Handling(), needs=request.needs, **ask)
         record.open(request, asked, Key(name="app", sha256=""), {})
+        record.shield = self.shield
         decision = Decision(ask=asked, candidates=(Candidate(self.served_by, "choice 1"),), removed=())
         caller = Nowhere()
         copy = self.shadow.overhear(caller, decision, Speech(request, SURFACE), record)
@@ -232,3 +238,35 @@ async def test_the_queue_is_bounded() -> None:
     for _ in range(1_010):
         await here.serve()
     assert here.counted == {"lost": 10}
+
+
+async def test_while_the_ledger_cannot_be_written_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    await here.serve()
+    monkeypatch.setattr(here.world.ledger, "healthy", lambda: False)
+    await here.ask()
+    assert here.counted == {"stopped": 1}
+    assert not here.world.places.calls
+
+
+async def test_a_rented_candidate_sees_placeholders_and_its_answer_is_restored() -> None:
+    """Whoever answered its caller saw the address; the copy is for a target that may not."""
+    body = BODY.replace(b"it broke", b"write to ann.lee@example.com")
+
+    def echo(call: HttpCall) -> Reply:
+        sent = msgspec.json.decode(call.body)["messages"][0]["content"]
+        assert "ann.lee" not in sent
+        return Reply(200, answer(sent))
+
+    here = Copies(echo, msgspec.structs.replace(TO_BOX, target="api"))
+    here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    inspector = Inspector(Scanner(shipped_kinds()), Actions.read({"pii": "redact"}))
+    request = SURFACE.read(body, {})
+    here.shield = inspected(request, inspector).shield("w")
+    assert here.shield is not None
+    await here.serve(body=body)
+    await here.ask()
+    assert here.counted == {"compared": 1}
+    said = here.pairs[0].candidate
+    assert said is not None
+    assert said.choices[0].parts[0].text == "write to ann.lee@example.com"  # type: ignore[union-attr]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.wire.limits import Window, duration
+from freehold.core.window import Window
+from freehold.wire.limits import duration
 from freehold.wire.upstream_limits import upstream_limits
 
 

@@ -35,9 +35,9 @@ _log = structlog.get_logger("freehold.migrations")
 class Runner:
     """The migrations as one process sees them. An Observer of settled entries, and where compared answers go."""
 
-    def __init__(self, gateway: Gateway, store: MigrationStore, *, conducts: bool) -> None:
-        """`conducts`: this process also decides what follows."""
-        self.unwritten = 0
+    def __init__(self, gateway: Gateway, store: MigrationStore, count: Callable[[str], None], *, conducts: bool) -> None:
+        """`conducts`: this process also decides what follows. `count` is told of each score that had to be dropped."""
+        self._count = count
         self._gateway = gateway
         self._store = store
         self._conducts = conducts
@@ -94,7 +94,7 @@ class Runner:
     def _put(self, one: Assignment, score: Score) -> None:
         lines = self._waiting.setdefault(one.migration, [])
         if len(lines) >= _MOST_WAITING:
-            self.unwritten += 1
+            self._count("unwritten")
         else:
             lines.append(write_score(score))
 
@@ -140,7 +140,7 @@ async def migrations_followed(
     gateway: Gateway, ledger: LedgerPlace, count: Callable[[str], None], *, conducts: bool
 ) -> AsyncIterator[Runner]:
     """While inside; what was under way when the process before ended is under way again from the first request on."""
-    runner = Runner(gateway, MigrationStore(ledger), conducts=conducts)
+    runner = Runner(gateway, MigrationStore(ledger), count, conducts=conducts)
     await runner.look()
     shadow = Shadow(gateway, runner.compared, count)
     gateway.mirror, gateway.observers = shadow, (*gateway.observers, runner)

@@ -22,6 +22,8 @@ FreeholdError                 status  code                    retry
 
 from collections.abc import Sequence
 
+from freehold.core.window import Window
+
 
 class FreeholdError(Exception):
     """Base of the tree. `status` is HTTP's, `code` is stable for machines, `retry` says whether trying again can help."""
@@ -81,10 +83,11 @@ class ContentBlocked(FreeholdError):
 
 
 class RateLimited(FreeholdError):
-    """Of a limit for a `scope`; `kind` is what was too many. `limits` are the headers that say what is left."""
+    """Of a limit for a `scope`; `kind` is what was too many. `windows` say what is left, as of `at` (Unix seconds)."""
 
     status, code = 429, "rate_limit_exceeded"
-    limits: Sequence[tuple[str, str]] = ()
+    windows: Sequence[Window] = ()
+    at = 0.0
 
     def __init__(self, message: str, *, scope: str, kind: str, retry_after_s: float | None) -> None:
         super().__init__(message, retry_after_s=retry_after_s)

@@ -1,5 +1,7 @@
 """A dated price list for one model at one seller, in integer nano-dollars per million tokens."""
 
+from functools import lru_cache
+
 import msgspec
 
 from freehold.core.usage import Bucket
@@ -8,7 +10,7 @@ from freehold.core.usage import Bucket
 _STANDARD = frozenset({"", "auto", "default", "on_demand", "standard"})
 
 
-class Rate(msgspec.Struct, frozen=True):
+class Rate(msgspec.Struct, frozen=True, cache_hash=True):
     """Price of one bucket. Tiers are cliffs: the last whose `above_input_tokens` the request's input exceeds prices all of it."""
 
     nanousd_per_mtok: int
@@ -23,7 +25,7 @@ class Rate(msgspec.Struct, frozen=True):
         return price
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What each bucket costs. A kind without a rate of its own costs what the tokens it is part of cost."""
 
     input: Rate
@@ -59,7 +61,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
                 return self.output_audio or self.output
 
 
-class PriceCard(Rates, frozen=True, kw_only=True):
+class PriceCard(Rates, frozen=True, kw_only=True, cache_hash=True):
     """What one model costs at one seller from a date on.
 
     `service_tier` is the service that these rates are for (None: the seller's standard one), `services` what the same model
@@ -77,10 +79,16 @@ class PriceCard(Rates, frozen=True, kw_only=True):
     def served(self, tier: str | None) -> "PriceCard":
         """The card of the service that a reply names, and of no other. One that is not priced costs the standard price, and the
         card's source says so."""
-        if tier is None or tier in _STANDARD:
-            return self if not self.services else msgspec.structs.replace(self, services=())
-        rates = dict(self.services).get(tier)
-        if rates is None:
-            source = f"{self.source}; no price of the service tier {tier!r} is known, this is the standard one"
-            return msgspec.structs.replace(self, services=(), service_tier=tier, source=source)
-        return msgspec.structs.replace(self, **msgspec.structs.asdict(rates), services=(), service_tier=tier)
+        standard = tier is None or tier in _STANDARD
+        return self if standard and not self.services else _served(self, None if standard else tier)
+
+
+@lru_cache(maxsize=4096)
+def _served(card: PriceCard, tier: str | None) -> PriceCard:
+    if tier is None:
+        return msgspec.structs.replace(card, services=())
+    rates = dict(card.services).get(tier)
+    if rates is None:
+        source = f"{card.source}; no price of the service tier {tier!r} is known, this is the standard one"
+        return msgspec.structs.replace(card, services=(), service_tier=tier, source=source)
+    return msgspec.structs.replace(card, **msgspec.structs.asdict(rates), services=(), service_tier=tier)

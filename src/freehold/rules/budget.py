@@ -6,6 +6,7 @@ say little, up to the target's context), the answer up to the least cap of reque
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -100,14 +101,22 @@ def _least(*caps: int | None) -> int | None:
 
 
 def _most_nanousd(card: PriceCard, input_tokens: int, output_tokens: int) -> int:
-    # In which service it is answered is for the seller to say.
-    services: list[Rates] = [card, *(rates for _, rates in card.services)]
-    inputs = max(_dearest(rates.of(bucket), input_tokens) for rates in services for bucket in INPUT_BUCKETS)
-    outputs = max(_dearest(rates.of(bucket), input_tokens) for rates in services for bucket in _OUTPUT_BUCKETS)
+    inputs, outputs = next((dear for above, *dear in _dearest(card) if above < input_tokens), (0, 0))
     amount = input_tokens * inputs + output_tokens * outputs
     return -(-amount // MILLION) + card.nanousd_per_request
 
 
-def _dearest(rate: Rate, input_tokens: int) -> int:
-    """Of the tiers that a request of up to so much input can be in."""
-    return max(rate.nanousd_per_mtok, *(price for above, price in rate.tiers if above < input_tokens), 0)
+@lru_cache(maxsize=4096)
+def _dearest(card: PriceCard) -> tuple[tuple[int, int, int], ...]:
+    """By input above which it holds, the highest first: the dearest input and output rate of any service in a tier up to it."""
+    # In which service it is answered is for the seller to say.
+    services: list[Rates] = [card, *(rates for _, rates in card.services)]
+    inputs = [rates.of(bucket) for rates in services for bucket in INPUT_BUCKETS]
+    outputs = [rates.of(bucket) for rates in services for bucket in _OUTPUT_BUCKETS]
+    steps = sorted({-1, *(above for rate in (*inputs, *outputs) for above, _ in rate.tiers)}, reverse=True)
+    return tuple((step, _up_to(step, inputs), _up_to(step, outputs)) for step in steps)
+
+
+def _up_to(step: int, rates: Sequence[Rate]) -> int:
+    tiers = (price for rate in rates for above, price in rate.tiers if above <= step)
+    return max(0, *(rate.nanousd_per_mtok for rate in rates), *tiers)

@@ -6,7 +6,7 @@ forecast that saves 429s, and never a reason to wait for long.
 
 import msgspec
 
-from freehold.wire.limits import Window
+from freehold.core.window import Window
 
 PATIENCE_S = 60.0  # after so long without news of a limit one request may try it, whatever the headers said
 _MINUTE_S = 60.0

@@ -5,6 +5,8 @@ import math
 import msgspec
 
 from freehold.core.errors import FreeholdError, RateLimited, UpstreamRefused
+from freehold.core.request import Dialect
+from freehold.wire.limits import limit_headers
 
 
 def openai_body(error: FreeholdError) -> bytes:
@@ -20,11 +22,11 @@ def openai_event(error: FreeholdError) -> bytes:
     return b"data: " + openai_body(error) + b"\n\n"
 
 
-def headers(error: FreeholdError) -> list[tuple[str, str]]:
+def headers(error: FreeholdError, dialect: Dialect = "openai_chat") -> list[tuple[str, str]]:
     """`x-should-retry` overrides every SDK's own judgement, so that our exhausted failover is not multiplied by theirs."""
     result = [("content-type", "application/json"), ("x-should-retry", "true" if error.retry else "false")]
     if error.retry_after_s is not None:
         result.append(("retry-after", str(math.ceil(error.retry_after_s))))
     if isinstance(error, RateLimited):
-        result.extend(error.limits)
+        result.extend(limit_headers(error.windows, dialect, error.at))
     return result

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from freehold.wire.limits import Window
+from freehold.core.window import Window
 
 _MINUTE_S = 60.0
 _DAY_S = 86_400.0

@@ -17,6 +17,7 @@ _COMMANDS = {
     "import": "Import logs, usage exports, bills and traces into the ledger.",
     "plan": "What to own and what to rent, in dollars a month.",
     "predict": "Output tokens per second of a model on owned GPUs.",
+    "size": "How many of which GPU keep a promise on latency, and what that costs.",
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",
     "ledger": "Read the ledger.",
     "gate": "May the owned model take over? A verdict on paired scores.",

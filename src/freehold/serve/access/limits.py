@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from freehold.core.errors import RateLimited
+from freehold.core.window import Window
 from freehold.rules.budget import Caller, Scope
 from freehold.serve.access.windows import Counted, Kind, Windows
-from freehold.wire.limits import Window, openai_headers
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +38,12 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entered(msgspec.Struct):
-    """What a request was counted as. `headers` tell its caller what is left."""
+    """What a request was counted as. `windows` tell its caller what is left, as of `at` (Unix seconds)."""
 
     at_once: tuple[str, ...] = ()
     counted: tuple[Counted, ...] = ()
-    headers: Sequence[tuple[str, str]] = ()
+    windows: Sequence[Window] = ()
+    at: float = 0.0
 
 
 class Limiter:
@@ -71,7 +72,7 @@ class Limiter:
             self.leave(entered)
             await self.correct(entered, None)
             raise
-        entered.headers = _headers(entered.counted, now)
+        entered.windows, entered.at = _tightest(entered.counted, now), now
         return entered
 
     def leave(self, entered: Entered) -> None:
@@ -110,16 +111,15 @@ class Limiter:
         if counted.total > allowed:
             told = f"limit {limit.name!r} allows {allowed} {kind} a minute for this {limit.scope}"
             error = RateLimited(told, scope=limit.scope, kind=kind, retry_after_s=max(0.0, counted.ends_at - now))
-            error.limits = _headers([msgspec.structs.replace(counted, total=counted.total - cost)], now)
+            error.windows, error.at = _tightest([msgspec.structs.replace(counted, total=counted.total - cost)], now), now
             raise error
 
 
-def _headers(counted: Iterable[Counted], now: float) -> list[tuple[str, str]]:
+def _tightest(counted: Iterable[Counted], now: float) -> list[Window]:
     """Of each kind the window that has the least left of what it allows."""
     tightest: dict[Kind, Counted] = {}
     for one in counted:
         known = tightest.get(one.kind)
         if known is None or (one.allowed - one.total) / one.allowed < (known.allowed - known.total) / known.allowed:
             tightest[one.kind] = one
-    windows = [Window(kind, c.allowed, c.allowed - c.total, max(0.0, c.ends_at - now)) for kind, c in tightest.items()]
-    return [header for window in windows for header in openai_headers(window)]
+    return [Window(kind, c.allowed, c.allowed - c.total, max(0.0, c.ends_at - now)) for kind, c in tightest.items()]

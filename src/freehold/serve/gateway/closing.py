@@ -21,4 +21,4 @@ def refusal(error: FreeholdError, surface: Surface, request_id: str, *, started:
     """An error as a whole reply, or as the last event of a stream that has begun (never followed by its usual end)."""
     if started:
         return Closing(surface.error_event(error, request_id))
-    return Closing(surface.error(error, request_id), error.status, errors.headers(error))
+    return Closing(surface.error(error, request_id), error.status, errors.headers(error, surface.dialect))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from freehold.core.money import dollars
 from freehold.serve.gateway.record import Record
+from freehold.wire.limits import limit_headers
 
 _COST = "x-freehold-cost-usd"
 
@@ -26,7 +27,8 @@ def reply_headers(record: Record) -> Sequence[tuple[str, str]]:
         headers.append(("x-freehold-reason", entry.reason.encode("ascii", "replace").decode()))
     if record.left_out:
         headers.append(("x-freehold-left-out", ", ".join(sorted(record.left_out))))
-    headers.extend(record.admitted.entered.headers)
+    entered = record.admitted.entered
+    headers.extend(limit_headers(entered.windows, entry.dialect, entered.at))
     if record.admitted.held.over:
         headers.append(("x-freehold-budget", ", ".join(f"{name} over" for name in record.admitted.held.over)))
     if record.ended and entry.basis != "owned":

@@ -84,10 +84,9 @@ class Shadow:
     """The copies of one process: a bounded queue, and a few that are asked at once."""
 
     def __init__(self, gateway: Gateway, compared: Callable[[Compared], None], count: Callable[[Fate], None]) -> None:
-        self.fates: Counter[Fate] = Counter()
         self._gateway = gateway
         self._compared = compared
-        self._counted = count
+        self._count = count
         self._queue: deque[_Copy] = deque()
         self._queued_bytes = 0
         self._asking: Counter[str] = Counter()
@@ -236,9 +235,14 @@ class Shadow:
         return True
 
     def _is_wanted(self, copy: _Copy) -> bool:
-        """Whether its migration still compares; one that was rolled back or paused sends nothing more."""
+        """Whether its migration still compares: rolled back or paused it sends nothing more. What is paid for is booked."""
         moving = self._gateway.assignments.get(copy.ask.workload, ())
-        return bool(moving) and moving[0].migration == copy.assignment.migration and moving[0].copied > 0
+        return (
+            self._gateway.ledger.healthy()
+            and bool(moving)
+            and moving[0].migration == copy.assignment.migration
+            and moving[0].copied > 0
+        )
 
     def _is_free(self, target: Target) -> bool:
         """A rented target where nothing holds it. Of an engine's slots one is left for callers, and three quarters in all."""
@@ -252,10 +256,6 @@ class Shadow:
         if self._asking[name] >= max(1, slots // _SHARE_OF_SLOTS) or (state.load is not None and state.load.waiting > 0):
             return False
         return running + 1 < slots or running == 0
-
-    def _count(self, fate: Fate) -> None:
-        self.fates[fate] += 1
-        self._counted(fate)
 
 
 class _Kept:

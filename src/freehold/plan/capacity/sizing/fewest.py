@@ -19,7 +19,7 @@ _HALVINGS, _FARTHEST = 5, 4.0
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    """`level` (0-1) of the requests have their first token within `ttft_s`, and as many need at most `tpot_s` a token after it."""
+    """A share `level` (0-1) of the requests has its first token within `ttft_s`, and as large a one takes `tpot_s` a token or less."""
 
     ttft_s: float
     tpot_s: float
@@ -34,14 +34,15 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One simulation: times at the promised level (infinite where too many requests fit no replica), shares and rates (a second)."""
+    """One simulation: both times at the promised level, infinite where too many requests fit no replica. `busy`: share (0-1) of
+    the replicas' time in which a step ran; `good` requests kept both times, `goodput_rps` of them a second."""
 
     replicas: int
     ttft_s: float
     tpot_s: float
-    utilisation: float
+    busy: float
     goodput_rps: float
-    good_share: float
+    good: int
     pushed_out: int
     busy_s: float
 
@@ -60,9 +61,9 @@ def try_out(engine: Engine, replicas: int, arrivals: Arrivals, promise: Promise)
         replicas=replicas,
         ttft_s=_level(ttft, promise.level),
         tpot_s=_level(seen.tpot_s[~np.isnan(seen.tpot_s)], promise.level),
-        utilisation=totals.utilisation,
+        busy=totals.utilisation,
         goodput_rps=good / totals.span_s if totals.span_s else 0.0,
-        good_share=good / len(arrivals),
+        good=good,
         pushed_out=totals.pushed_out,
         busy_s=totals.utilisation * totals.span_s * replicas,
     )

@@ -35,8 +35,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU, layout and precision that keeps the promise with `trial.replicas`. `next_step`: the multiple of the traffic up to
-    which it still does, where it was looked for; `prices`: by seller, the cheapest first; `basis`: what the step time rests on."""
+    """One GPU, layout and precision that keeps the promise with `trial.replicas`.
+
+    `next_step`: the multiple of the traffic up to which it still does, where it was looked for; `prices`: by seller, the cheapest
+    first; `basis`: what the step time rests on.
+    """
 
     gpu: str
     precision: str
@@ -46,6 +49,11 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     prices: tuple[Price, ...]
     basis: str
     next_step: float | None = None
+
+    @property
+    def utilisation(self) -> float | None:
+        """The traffic over the most that these replicas carry inside the promise; None where that was not looked for."""
+        return None if self.next_step is None else 1 / self.next_step
 
     @property
     def gpus(self) -> int:
@@ -87,9 +95,11 @@ class Ground:
             raise BadSettings("the traffic has fewer than two requests; a fleet is sized for a rate")
 
 
-def size(asked: Asked, ground: Ground, tell: Callable[[int, int], None] = lambda done, total: None) -> Sizing:
-    """Try every layout; `tell` hears how many of how many are done. Where the next step lies is looked for in the cheapest layout
-    of each GPU and precision. Raises BadSettings on unknown names and without numba."""
+def size(
+    asked: Asked, ground: Ground, tell: Callable[[int, int], None] = lambda done, total: None, *, steps: bool = True
+) -> Sizing:
+    """Try every layout; `tell` hears how many of how many are done. `steps`: look for where the next step lies, in the cheapest
+    layout of each GPU and precision. Raises BadSettings on unknown names and without numba."""
     model = ground.facts.model(asked.model)
     ground.fitted.engine(asked.engine)
     ways = list(_ways(asked, ground, model))
@@ -100,7 +110,7 @@ def size(asked: Asked, ground: Ground, tell: Callable[[int, int], None] = lambda
             found.append((way, _configuration(way, trial, asked, ground)))
     tell(len(ways), len(ways))
     found.sort(key=lambda one: _cheap_first(one[1]))
-    configurations = tuple(_with_next_steps(found, asked, ground))
+    configurations = tuple(_with_next_steps(found, asked, ground) if steps else (one for _, one in found))
     keeping = {one.gpu for one in configurations}
     return Sizing(
         asked=asked,

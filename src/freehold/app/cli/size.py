@@ -1,0 +1,154 @@
+"""`freehold size`: how many of which GPU keep a promise on latency under a trace, and what that costs a month."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.progress import Progress
+
+from freehold.app.cli.ledger_flag import LedgerFlag
+from freehold.app.cli.output import emit_json, notes, out
+from freehold.app.cli.size_report import as_json, show_sizing, show_what_ifs, write_picture
+from freehold.app.sizing import recorded, traced
+from freehold.catalog.efficiency import load_efficiency
+from freehold.catalog.facts import load_facts
+from freehold.core.errors import BadSettings
+from freehold.plan.capacity.simulator.compiling import compiled
+from freehold.plan.capacity.sizing.fewest import Promise
+from freehold.plan.capacity.sizing.prices import Hire
+from freehold.plan.capacity.sizing.promises import TIMES, Promised, by_promise
+from freehold.plan.capacity.sizing.served import unknown_to
+from freehold.plan.capacity.sizing.size import Asked, Ground, Sizing
+from freehold.plan.capacity.sizing.size import size as size_fleet
+from freehold.plan.capacity.sizing.whatif import Change, WhatIf, changes, what_if
+
+app = App(name="size", help="How many of which GPU keep a promise on latency, and what that costs a month.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to size, as typed."""
+
+    model: str
+    "The model, by its name in the catalogue or its hub id."
+    gpu: tuple[str, ...] = ()
+    "Only this GPU; may be repeated. All that somebody hires out if left out."
+    precision: str = "bf16,fp8"
+    "Precisions to try, with commas: bf16, fp8, fp4, mxfp4, int4."
+    engine: str = "vllm"
+    "tensorrt-llm, vllm or sglang."
+    ttft: str = "1000"
+    "Time to the first token that is promised, in ms; 0.5s means seconds."
+    tpot: str = "50"
+    "Time per token after it that is promised, in ms."
+    percentile: float = 95.0
+    "How many per cent of the requests keep each of the two."
+    replicas_max: int = 64
+    "Replicas to try at most."
+    price_provider: str | None = None
+    "Only this seller's prices. Marketplaces are left out unless named."
+    hire_plan: str = "on_demand"
+    "How machines are hired: on_demand, spot, reserved_1y, reserved_3y, or a mix."
+    zones: int = 1
+    "Spread machines so that one of so many zones may be lost."
+
+    def asked(self) -> Asked:
+        """The question meant. Raises BadSettings."""
+        return Asked(
+            model=self.model,
+            promise=Promise(ttft_s=_seconds(self.ttft, "ttft"), tpot_s=_seconds(self.tpot, "tpot"), level=self.percentile / 100),
+            gpus=self.gpu,
+            precisions=tuple(dict.fromkeys(part.strip() for part in self.precision.split(",") if part.strip())),
+            engine=self.engine,
+            replicas_max=self.replicas_max,
+            hire=Hire(plan=self.hire_plan, provider=self.price_provider, zones=self.zones),
+        )
+
+
+@app.default
+def size(
+    wanted: Wanted,
+    *,
+    trace: Path | None = None,
+    ledger: LedgerFlag | None = None,
+    workload: str | None = None,
+    change: Annotated[str | None, Parameter(name="--what-if")] = None,
+    picture: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Simulate a trace on every layout of the model. Exit code 0, 1 where nothing keeps the promise, 2 on bad input.
+
+    Parameters
+    ----------
+    trace
+        A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped).
+    ledger
+        A ledger instead of a trace.
+    workload
+        Only this workload of the ledger.
+    change
+        Also size with one thing changed at a time: fp8,gpu=H200,engine=sglang,prompts=x1.5,traffic=x2,zones=-1.
+    picture
+        Write what a tighter promise costs, and cost against latency, as one SVG file.
+    json
+        Print one JSON document; money in integer nano-dollars.
+    """
+    if (trace is None) == (ledger is None):
+        raise BadSettings("give --trace FILE or --ledger FILE, one of them")
+    if workload is not None and ledger is None:
+        raise BadSettings("--workload chooses from a ledger; give --ledger with it")
+    asked, asked_changes = wanted.asked(), changes(change) if change else []
+    facts, fitted = load_facts(), load_efficiency()
+    model = facts.model(asked.model)
+    compiled()  # says at once where the extra is missing
+    arrivals = traced(trace) if trace is not None else recorded(ledger, workload) if ledger is not None else None
+    assert arrivals is not None
+    ground = Ground(facts, fitted, arrivals)
+    made = _sized(asked, ground)
+    compared = _compared(made, asked_changes, ground)
+    doubts = unknown_to(model, arrivals)
+    if picture is not None:
+        write_picture(picture, made, _promised(made, ground))
+        notes.print(f"Picture: {picture}", soft_wrap=True, highlight=False)
+    if json:
+        emit_json(as_json(made, compared, doubts))
+    else:
+        show_sizing(made, doubts, out)
+        if compared:
+            show_what_ifs(made, compared, out)
+    return 0 if made.cheapest is not None else 1
+
+
+def _sized(asked: Asked, ground: Ground) -> Sizing:
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("simulating layouts", total=None)
+        return size_fleet(asked, ground, lambda done, total: progress.update(bar, completed=done, total=total))
+
+
+def _compared(made: Sizing, asked: list[Change], ground: Ground) -> list[WhatIf]:
+    if not asked or made.cheapest is None:
+        return []
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("what if", total=len(asked))
+        return what_if(made, asked, ground, lambda text: progress.update(bar, advance=1, description=f"what if {text}"))
+
+
+def _promised(made: Sizing, ground: Ground) -> list[Promised]:
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("other promises", total=len(TIMES))
+        return by_promise(made, ground, lambda: progress.advance(bar))
+
+
+def _seconds(text: str, option: str) -> float:
+    """Milliseconds, unless the unit says otherwise. Raises BadSettings."""
+    bare, times = text.strip().lower(), 1e-3
+    if bare.endswith("ms"):
+        bare = bare[:-2]
+    elif bare.endswith("s"):
+        bare, times = bare[:-1], 1.0
+    try:
+        return float(bare) * times
+    except ValueError:
+        raise BadSettings(f"--{option} is {text!r}; give milliseconds such as 500, or 0.5s") from None
