@@ -100,6 +100,28 @@ def test_without_a_configuration_nothing_is_kept(engine: str, tmp_path: Path, ca
     assert list(tmp_path.iterdir()) == []
 
 
+def test_results_of_another_tool_are_taken_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files as `vllm bench serve` writes them, by hand: so many callers whose tokens come at a steady rate."""
+    files = []
+    for callers in (1, 2, 4):
+        rows = [(50 + 50 * (number % 2), number // callers * 0.5) for number in range(8 * callers)]
+        run_of = {
+            "max_concurrency": callers, "start_times": [start for _, start in rows], "input_lens": [tokens for tokens, _ in rows],
+            "output_lens": [11] * len(rows), "ttfts": [tokens / 500 for tokens, _ in rows],
+            "itls": [[0.02 + 0.005 * callers] * 10] * len(rows),
+        }  # fmt: skip
+        file = tmp_path / f"c{callers}.json"
+        file.write_text(json.dumps(run_of), encoding="utf-8")
+        files += ["--results", str(file)]
+    code = run(*files, "--slots", "4", "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert code == (0 if said["good"] else 1)
+    assert said["file"] is None
+    assert said["calibration"] is None
+    assert [load["name"] for load in said["outcome"]["held_out"]["loads"]] == ["c2.json, 2 at once"]
+    assert said["outcome"]["requests"] == 8 * 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

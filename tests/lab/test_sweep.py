@@ -43,5 +43,8 @@ async def test_an_engine_that_is_not_there_or_refuses_is_one_line() -> None:
         key = Engine(url=f"{url}/v1", model="m", key="secret")
         fitted, _ = await asyncio.wait_for(sweep(key, loads[:1], 0.1, 1), 20)
         assert fitted[0].concurrency == 1
+    async with serving(build_engine(EngineSettings(slots=1, queue_limit=0))) as url:
+        with pytest.raises(BadSettings, match=r"answered 503: .*queue is full"):
+            await sweep(Engine(url=url, model="m"), loads, 1.0)
     with pytest.raises(BadSettings, match="url is 'x'"):
         Engine(url="x", model="m")

@@ -8,6 +8,7 @@ from freehold.core.errors import BadSettings
 from freehold.lab.traces import open_trace
 from freehold.plan.capacity.simulator.arrivals import Arrivals, arrivals_of
 from freehold.plan.demand.traffic import joined
+from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.reader import LedgerReader
 
 
@@ -16,7 +17,7 @@ def traced(path: Path) -> Arrivals:
     return arrivals_of(open_trace(path))
 
 
-def recorded(ledger: Path, workload: str | None) -> Arrivals:
+def recorded(ledger: LedgerPlace, workload: str | None) -> Arrivals:
     """The finished requests of a ledger, of one workload or of all together; its rows name no prefix blocks, so that every input
     is computed whole. Raises BadSettings where there are none."""
     columns = LedgerReader(ledger).columns()

@@ -139,9 +139,12 @@ class _Sweep:
                 if clock() >= until:
                     return
 
-        async with asyncio.TaskGroup() as callers:
-            for _ in range(planned.concurrency):
-                callers.create_task(caller())
+        try:
+            async with asyncio.TaskGroup() as callers:
+                for _ in range(planned.concurrency):
+                    callers.create_task(caller())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # of callers who all met the same, one says it
         timings = sorted((_read(answer) for answer in answers), key=lambda one: one.sent_s)
         # From an answer's last token to the next request: the end of the stream, and the caller's own work.
         ends = sorted(answer.done_s - _read(answer).last_s for answer in answers)

@@ -14,6 +14,7 @@ from freehold.app.sizing import recorded, traced
 from freehold.catalog.efficiency import load_efficiency
 from freehold.catalog.facts import load_facts
 from freehold.core.errors import BadSettings
+from freehold.plan.capacity.simulator.arrivals import Arrivals
 from freehold.plan.capacity.simulator.compiling import compiled
 from freehold.plan.capacity.sizing.fewest import Promise
 from freehold.plan.capacity.sizing.prices import Hire
@@ -67,13 +68,34 @@ class Wanted:
         )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Where the traffic comes from; one of them."""
+
+    trace: Path | None = None
+    "A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped)."
+    ledger: LedgerFlag | None = None
+    "A ledger that `freehold serve` or `freehold import` wrote."
+    workload: str | None = None
+    "Only this workload of the ledger; all of them share the fleet if left out."
+
+    def arrivals(self) -> Arrivals:
+        """The requests meant. Raises BadSettings."""
+        if self.workload is not None and self.ledger is None:
+            raise BadSettings("--workload chooses from a ledger; give --ledger with it")
+        if self.trace is not None and self.ledger is None:
+            return traced(self.trace)
+        if self.ledger is not None and self.trace is None:
+            return recorded(self.ledger, self.workload)
+        raise BadSettings("give --trace FILE or --ledger FILE, one of them")
+
+
 @app.default
 def size(
     wanted: Wanted,
+    given: Given = Given(),
     *,
-    trace: Path | None = None,
-    ledger: LedgerFlag | None = None,
-    workload: str | None = None,
     change: Annotated[str | None, Parameter(name="--what-if")] = None,
     picture: Path | None = None,
     json: bool = False,
@@ -82,12 +104,6 @@ def size(
 
     Parameters
     ----------
-    trace
-        A request trace (Azure 2023 CSV or Mooncake JSONL, plain or gzipped).
-    ledger
-        A ledger instead of a trace.
-    workload
-        Only this workload of the ledger.
     change
         Also size with one thing changed at a time: fp8,gpu=H200,engine=sglang,prompts=x1.5,traffic=x2,zones=-1.
     picture
@@ -95,16 +111,11 @@ def size(
     json
         Print one JSON document; money in integer nano-dollars.
     """
-    if (trace is None) == (ledger is None):
-        raise BadSettings("give --trace FILE or --ledger FILE, one of them")
-    if workload is not None and ledger is None:
-        raise BadSettings("--workload chooses from a ledger; give --ledger with it")
     asked, asked_changes = wanted.asked(), changes(change) if change else []
     facts, fitted = load_facts(), load_efficiency()
     model = facts.model(asked.model)
     compiled()  # says at once where the extra is missing
-    arrivals = traced(trace) if trace is not None else recorded(ledger, workload) if ledger is not None else None
-    assert arrivals is not None
+    arrivals = given.arrivals()
     ground = Ground(facts, fitted, arrivals)
     made = _sized(asked, ground)
     compared = _compared(made, asked_changes, ground)

@@ -28,8 +28,8 @@ def show_sizing(made: Sizing, doubts: Sequence[str], console: Console) -> None:
     else:
         price = best.prices[0]
         answer = (
-            f"{_what(best)} at {price.provider}, {money(price.nanousd_month)} a month: {price.machines}x {price.instance}. It keeps "
-            f"{promise}"
+            f"{_what(best)} at {price.provider}, {money(price.nanousd_month)} a month: {price.machines}x {price.instance}. "
+            f"It keeps {promise}"
         )
     console.print(f"[bold]{asked.model}[/bold]: {answer}.", soft_wrap=True, highlight=False)
     console.print(_table(made))
@@ -65,9 +65,10 @@ def _table(made: Sizing) -> Table:
 
 def _notes(made: Sizing, doubts: Sequence[str]) -> list[str]:
     lines = [
-        f"Simulated {made.requests:,} requests on {made.tried} layouts; all that keep the promise are in --json. Times are at the "
-        "promised percentile; used: this traffic over the most that the replicas carry inside the promise; next step: the multiple "
-        "of the traffic at which one more is needed. Money is machines on the list; people and platform are in `freehold plan`."
+        f"Simulated {made.requests:,} requests on {made.tried} layouts; all that keep the promise are in --json. Times are at "
+        "the promised percentile; used: this traffic over the most that the replicas carry inside the promise; next step: the "
+        "multiple of the traffic at which one more is needed. Money is machines at the listed price; people and platform are in "
+        "`freehold plan`."
     ]
     if best := made.cheapest:
         lines.append(f"Step time: {best.basis}. Published throughput checks it, measured latency does not yet.")

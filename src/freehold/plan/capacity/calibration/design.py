@@ -30,9 +30,8 @@ class PlannedLoad(msgspec.Struct, frozen=True, kw_only=True):
 def planned_loads(slots: int, isl: int, osl: int) -> tuple[PlannedLoad, ...]:
     """Loads around an engine with so many slots, up to prompts of `isl` and answers of `osl` tokens.
 
-    Fitted are half of the slots, all, twice and three times as many callers with the four corners of the lengths; held out are
-    three quarters, one and a half times and two and a half times as many, with lengths between. A lone caller is in neither: a
-    batch of one often runs by other kernels, and no plan is made for it. Raises BadSettings.
+    Fitted are 1, half of the slots, all, twice and three times as many callers with the four corners of the lengths; held out
+    are three quarters, one and a half times and two and a half times as many, with lengths between. Raises BadSettings.
     """
     for name, value, least in (("slots", slots, 1), ("isl", isl, 16), ("osl", osl, 16)):
         if value < least:
@@ -41,7 +40,7 @@ def planned_loads(slots: int, isl: int, osl: int) -> tuple[PlannedLoad, ...]:
         raise BadSettings(f"slots is {slots}; a sweep goes up to {_LOADS_MOST}, give that and it fits the engine up to there")
     corners = tuple(Lengths(a, b) for a, b in ((isl // 4, osl), (isl, osl // 4), (isl, osl), (isl // 4, osl // 4)))
     between = (Lengths(isl // 2, 3 * osl // 4), Lengths(3 * isl // 4, osl // 2))
-    fitted = sorted({max(min(slots, 2), slots // 2), slots, 2 * slots, 3 * slots})
+    fitted = sorted({1, max(1, slots // 2), slots, 2 * slots, 3 * slots})
     others = sorted({max(2, 3 * slots // 4), 3 * slots // 2, 5 * slots // 2} - set(fitted)) or [4 * slots]
     return tuple(PlannedLoad(concurrency=callers, lengths=corners, held_out=False) for callers in fitted) + tuple(
         PlannedLoad(concurrency=callers, lengths=between, held_out=True) for callers in others

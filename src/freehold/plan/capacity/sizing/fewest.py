@@ -19,7 +19,7 @@ _HALVINGS, _FARTHEST = 5, 4.0
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    """A share `level` (0-1) of the requests has its first token within `ttft_s`, and as large a one takes `tpot_s` a token or less."""
+    """A share `level` (0-1) of the requests has its first token within `ttft_s`, and as large a one keeps `tpot_s` a token."""
 
     ttft_s: float
     tpot_s: float
