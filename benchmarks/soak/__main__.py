@@ -43,10 +43,10 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=SEED)
     options.add_argument("--json", action="store_true")
     given = options.parse_args()
-    if not 1 <= given.minutes <= 24 * 60:
-        sys.exit(f"--minutes is {given.minutes:g}; use 1 to {24 * 60}: less shows no slope")
+    if not 2 <= given.minutes <= 24 * 60:
+        options.error(f"--minutes is {given.minutes:g}; use 2 to {24 * 60}: less shows no slope")
     if not 1 <= given.callers <= 1000:
-        sys.exit(f"--callers is {given.callers}; use 1 to 1000")
+        options.error(f"--callers is {given.callers}; use 1 to 1000")
     with tempfile.TemporaryDirectory(prefix="freehold-soak-") as folder:
         try:
             verdict = uvloop.run(soak(Path(folder), given))

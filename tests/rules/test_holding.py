@@ -25,6 +25,7 @@ def candidates(*held_s: float) -> list[Candidate]:
         ((), 2, 0),
         ((0.0, 9.0), 2, 0),
         ((9.0, 0.0), 0, 0),
+        ((9.0, 0.0), -1e-6, 0),  # a hold that overshot: one that is ready is asked all the same
         ((9.0, 1.5), 2, 1.5),
         ((2.0,), 2, 2.0),
         ((9.0, 2.1), 2, None),

@@ -157,3 +157,14 @@ def test_an_answer_costs_what_its_kinds_of_token_cost() -> None:
     attempt = tried(usage=used, price=card)
     bill(attempt, Passed(0, 0, 0))
     assert attempt.cost_nanousd == 60 * 3125 + 40 * 5000
+
+
+def test_an_answer_under_any_good_status_bills() -> None:
+    """Replicate answers a prediction that it has finished with 201."""
+    for status in (200, 201, 202):
+        tried = Attempt(
+            target="t", model="m", kind="rented", reason="", started_s=0.0, outcome="finished", status=status, price=CARD
+        )
+        bill(tried, Passed(400, 40, 3))
+        assert tried.usage is not None
+        assert tried.cost_nanousd == cost_nanousd(CARD, tried.usage) > 0

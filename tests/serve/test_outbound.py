@@ -84,7 +84,7 @@ async def test_a_reply(outbound: Outbound) -> None:
     [
         (says(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"), "cut"),
         (says(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"), "cut"),
-        (says(b"HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n" + b"x" * 2000), "malformed"),
+        (says(b"HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n" + b"x" * 2000), "rejected"),
         (says(b"SSH-2.0-OpenSSH_9.6\r\n"), "unreachable"),
         (says(b""), "unreachable"),
     ],

@@ -41,13 +41,15 @@ class Demand:
 
 @dataclass(frozen=True, eq=False)
 class OwnedCandidate:
-    """One way of owning: what it costs, how fast it is, what is known of both. `elastic`: how it may follow the hour."""
+    """One way of owning: what it costs, how fast it is, what is known of both. `elastic`: how it may follow the hour;
+    `highest_use`: of a replica, where the simulation found one; None: that of the terms."""
 
     label: str
     owned: OwnedCost
     pace: Pace
     ranges: Ranges
     elastic: Elastic | None = None
+    highest_use: float | None = None
     assumptions: tuple[Assumption, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -153,7 +155,8 @@ def weigh(candidates: Sequence[OwnedCandidate], demand: Demand, terms: PlanTerms
 def _weigh(candidate: OwnedCandidate, demand: Demand, terms: PlanTerms, measured: _Measured) -> Weighed:
     traffic, owned = demand.traffic, candidate.owned
     marginal = float(traffic.output_tokens.sum()) * terms.token_ratio * owned.marginal_nanousd_per_output_token
-    market = Market(measured.load, owned, terms.max_utilisation, demand.to_month(terms), marginal)
+    use = terms.max_utilisation if candidate.highest_use is None else candidate.highest_use
+    market = Market(measured.load, owned, use, demand.to_month(terms), marginal)
     share = terms.fleet.dedicated_people_share if owned.machine.kind == "dedicated deployment" else 1.0
     subject = Subject(
         profile=measured.profile,

@@ -18,6 +18,7 @@ from freehold.plan.inputs import Assumption, Source
 from freehold.plan.owning.terms import PlanTerms
 from freehold.plan.plan import WorkloadInput, make_plan
 from freehold.plan.renting.bill import bill_of
+from freehold.plan.simulating import Simulating
 from freehold.plan.verdict.checklist import Evidence, Operator
 from freehold.plan.ways import Ground, ways_of_owning
 
@@ -42,6 +43,7 @@ class Quotes:
     book: PriceBook
     on: dt.date
     _cards: dict[str, PriceCard] = field(default_factory=dict)
+    simulating: Simulating | None = None
 
     def workload(self, name: str, traffic: Traffic, choice: Choice, terms: PlanTerms, known: Known = Known()) -> WorkloadInput:
         """Everything the plan needs for one workload. Raises BadSettings on a name the catalog does not know, or on a model
@@ -49,7 +51,7 @@ class Quotes:
         card = choice.price or self.card(choice.rent)
         price: Source = "user" if "price" in choice.chosen else "catalog"
         batch = Fraction(self.book.batch_multiplier(card.provider) or 1)
-        ways = ways_of_owning(Ground(self.facts, choice, terms, traffic, price, known.bucketed))
+        ways = ways_of_owning(Ground(self.facts, choice, terms, traffic, price, known.bucketed, self.simulating))
         hosted = [self.card(seller) for seller in self._hosts(choice)]
         ratio = Fraction(str(terms.token_ratio))
         bills = (

@@ -1,7 +1,7 @@
 """The ways of owning a model: hired as asked, hired where it is cheapest, as a dedicated deployment, and as own metal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -19,6 +19,7 @@ from freehold.plan.owning.capacity import Deployment, Rates, estimate_rates, mea
 from freehold.plan.owning.machines import Machine, check_price, choose_machine, metal_machine, promised, stated_machine
 from freehold.plan.owning.owned import owned_cost
 from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.simulating import Paced, Simulating, paced
 
 # Sellers in the price list who put an endpoint before the GPU and charge the time it runs.
 DEDICATED = ("modal",)
@@ -29,7 +30,7 @@ _LEAST_RUN_S = {"own cloud": 60.0, "dedicated deployment": 1.0}
 @dataclass(frozen=True)
 class Ground:
     """What every way of owning stands on: the catalog, the names chosen, the terms, the traffic and who says the API's price.
-    `bucketed`: the traffic came as sums over time."""
+    `bucketed`: the traffic came as sums over time; `simulating`: how the pace is simulated, None: estimated."""
 
     facts: Facts
     choice: Choice
@@ -37,6 +38,7 @@ class Ground:
     traffic: Traffic
     price: Source
     bucketed: bool = False
+    simulating: Simulating | None = None
 
 
 def ways_of_owning(ground: Ground) -> tuple[OwnedCandidate, ...]:
@@ -46,14 +48,14 @@ def ways_of_owning(ground: Ground) -> tuple[OwnedCandidate, ...]:
     model, gpu = ground.facts.model(choice.model), ground.facts.gpu(choice.gpu)
     precision = choice.precision or ("fp8" if gpu.fp8_tflops_dense else "bf16")
     deployment = Deployment(model=model, precision=precision, gpu=gpu, gpu_count=choice.gpu_count)
-    rates = _rates(ground, deployment)
+    paced = _paced(ground, deployment)
     asked = _asked_machine(ground, gpu.gpu)
     machines = [asked, *_elsewhere(ground, asked)]
     if not ground.traffic.sensitive.any():  # somebody else's endpoint is no place for what may not leave
         machines += _dedicated(ground, gpu.gpu)
     if metal := metal_machine(gpu, choice.gpu_count, choice.capex_usd, terms.fleet, terms.month_hours):
         machines.append(metal)
-    return tuple(_candidate(ground, deployment, rates, machine) for machine in machines)
+    return tuple(_candidate(ground, deployment, paced, machine) for machine in machines)
 
 
 def _asked_machine(ground: Ground, gpu: str) -> Machine:
@@ -103,24 +105,33 @@ def _priced(offers: Sequence[GpuOffer], ground: Ground, hire_plan: str | None = 
         return []
 
 
-def _rates(ground: Ground, deployment: Deployment) -> Rates:
+def _paced(ground: Ground, deployment: Deployment) -> Paced:
     choice, terms, traffic = ground.choice, ground.terms, ground.traffic
     if choice.prefill_tok_s is None and choice.decode_tok_s is None:
-        rates = estimate_rates(deployment, traffic)
+        made = Paced(estimate_rates(deployment, traffic), "")
+        if ground.simulating is not None:
+            made = paced(deployment, traffic, ground.simulating, made.rates)
     elif choice.prefill_tok_s is None or choice.decode_tok_s is None:
         raise BadSettings("a measured capacity needs both prefill-tok-s and decode-tok-s of one replica")
     else:
-        rates = measured_rates(deployment, choice.prefill_tok_s, choice.decode_tok_s)
+        made = Paced(measured_rates(deployment, choice.prefill_tok_s, choice.decode_tok_s), "")
     reuse = terms.prefix_reuse
     if reuse is None:
         reuse = min(0.99, float(traffic.cache_read.sum()) / max(1.0, float(traffic.input_tokens.sum())))
-    return msgspec.structs.replace(rates, prefix_reuse=reuse, token_ratio=terms.token_ratio)
+    return replace(made, rates=msgspec.structs.replace(made.rates, prefix_reuse=reuse, token_ratio=terms.token_ratio))
 
 
-def _candidate(ground: Ground, deployment: Deployment, rates: Rates, machine: Machine) -> OwnedCandidate:
-    choice, terms, traffic = ground.choice, ground.terms, ground.traffic
+def _candidate(ground: Ground, deployment: Deployment, found: Paced, machine: Machine) -> OwnedCandidate:
+    choice, terms, traffic, rates = ground.choice, ground.terms, ground.traffic, found.rates
+    use = None if "max_utilisation" in terms.chosen else found.highest_use
     grounds = Grounds(
-        ground.price, machine.source, rates.source, deployment.model.experts > 0, machine.kind == "own metal", ground.bucketed
+        ground.price,
+        machine.source,
+        rates.source,
+        deployment.model.experts > 0,
+        machine.kind == "own metal",
+        ground.bucketed,
+        found.interval,
     )
     where = " ".join(text for text in (machine.provider, machine.instance) if text)
     elastic = Elastic(
@@ -136,10 +147,11 @@ def _candidate(ground: Ground, deployment: Deployment, rates: Rates, machine: Ma
         label=f"{deployment.model.model} {deployment.precision} on {choice.gpu_count}x {deployment.gpu.gpu} ({kind}{where})",
         owned=owned_cost(machine, choice.gpu_count, terms, sensitive=bool(traffic.sensitive.any()), weight_gb=weight_gb),
         pace=rates,
-        ranges=default_ranges(traffic, terms, grounds),
+        ranges=default_ranges(traffic, terms if use is None else msgspec.structs.replace(terms, max_utilisation=use), grounds),
+        highest_use=use,
         elastic=elastic if machine.stoppable else None,
-        assumptions=tuple(_assumptions(choice, deployment, machine, rates)),
-        warnings=tuple(_doubts(deployment, rates, traffic)),
+        assumptions=(*_assumptions(choice, deployment, machine, rates), *_said(found)),
+        warnings=tuple(_doubts(deployment, found, traffic)),
     )
 
 
@@ -186,14 +198,23 @@ def _assumptions(choice: Choice, deployment: Deployment, machine: Machine, rates
     ]
 
 
-def _doubts(deployment: Deployment, rates: Rates, traffic: Traffic) -> list[str]:
+def _said(found: Paced) -> list[Assumption]:
+    """Whether the pace is simulated, where that was asked for."""
+    if not found.words:
+        return []
+    value = "estimated" if found.interval is None else "simulated"
+    return [Assumption(name="capacity of a replica", value=value, unit="", source="default", origin=found.words)]
+
+
+def _doubts(deployment: Deployment, found: Paced, traffic: Traffic) -> list[str]:
     """What makes the answer weaker than it looks."""
     doubts = []
     too_long = float((traffic.input_tokens + traffic.output_tokens > deployment.model.max_context).mean())
     if too_long > 0:
         doubts.append(f"{percent(too_long)} of requests exceed its context of {deployment.model.max_context:,} tokens")
-    if rates.source == "default" and deployment.model.experts:
+    first_cut = found.rates.source == "default" and found.interval is None
+    if first_cut and deployment.model.experts:
         doubts.append("mixture-of-experts: the first-cut capacity figure was seen 1.2 to 3.2 times too high for such models")
-    if rates.source == "default" and deployment.gpu_count > 1 and not deployment.gpu.interconnect_gb_s_per_dir:
+    if first_cut and deployment.gpu_count > 1 and not deployment.gpu.interconnect_gb_s_per_dir:
         doubts.append(f"{deployment.gpu.gpu} has no direct GPU link: the first-cut capacity figure ignores what that costs")
     return doubts

@@ -9,7 +9,7 @@ from freehold.core.errors import TargetsExhausted
 def hold_for(candidates: Sequence[Candidate], most_s: float) -> float | None:
     """Seconds to wait before deciding again; 0 where one may be tried now; None where none comes back within `most_s`."""
     wait_s = back_in(candidates)
-    return wait_s if wait_s <= most_s else None
+    return wait_s if wait_s <= max(0.0, most_s) else None
 
 
 def all_held(candidates: Sequence[Candidate]) -> TargetsExhausted:

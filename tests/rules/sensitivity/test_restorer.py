@@ -96,3 +96,11 @@ def test_no_more_is_held_than_a_placeholder_can_be_long(text: str) -> None:
     for character in text:
         one.feed(character)
         assert len(one.held) <= 80
+
+
+def test_arguments_that_are_an_object_come_back_whole() -> None:
+    """A Messages tool call: what its `input` holds is the model's own, whatever its keys are called."""
+    call = {"type": "tool_use", "id": "<EMAIL_1>", "input": {"id": "<EMAIL_1>", "type": "<EMAIL_1>", "<EMAIL_1>": ["<EMAIL_1>"]}}
+    restorer = Restorer({"<EMAIL_1>": "jo@clinic.org"})
+    said = {"id": "jo@clinic.org", "type": "jo@clinic.org", "jo@clinic.org": ["jo@clinic.org"]}
+    assert json.loads(restorer.body(json.dumps(call).encode())) == {"type": "tool_use", "id": "<EMAIL_1>", "input": said}

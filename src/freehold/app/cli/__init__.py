@@ -16,6 +16,7 @@ _COMMANDS = {
     "explain": "Say in words where a request may go, where not, and why.",
     "import": "Import logs, usage exports, bills and traces into the ledger.",
     "plan": "What to own and what to rent, in dollars a month.",
+    "calibrate": "Fit an owned engine's own constants to a short sweep, and check them.",
     "predict": "Output tokens per second of a model on owned GPUs.",
     "size": "How many of which GPU keep a promise on latency, and what that costs.",
     "claim": "Audit a cost claim: follows, does not follow, infeasible.",

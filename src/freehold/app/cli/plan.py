@@ -13,7 +13,17 @@ from cyclopts import App, Parameter
 from freehold.app import config_file
 from freehold.app.cli.ask import Asked, ask_missing, check_named, evidence_of, operator_of
 from freehold.app.cli.output import emit_json, notes, out
-from freehold.app.cli.plan_flags import Compared, FleetGiven, Given, Printed, TermsGiven, Watched, overlaid, terms_of
+from freehold.app.cli.plan_flags import (
+    Compared,
+    FleetGiven,
+    Given,
+    Printed,
+    SimulatedPace,
+    TermsGiven,
+    Watched,
+    overlaid,
+    terms_of,
+)
 from freehold.app.cli.plan_report import assumption_table, show_plan, write_page
 from freehold.app.cli.watch import watch
 from freehold.app.comparison import configured_choice, used_choice
@@ -36,6 +46,7 @@ app = App(name="plan", help="What to own and what to rent, in dollars a month.")
 
 EXAMPLE = "seed-saas"
 LEDGER = Path("freehold.db")
+_PACE = SimulatedPace()
 
 
 @app.default
@@ -47,6 +58,7 @@ def plan(  # noqa: PLR0913 (one parameter for each group of options)
     asked: Asked = Asked(),
     *,
     config: Annotated[Path | None, Parameter(alias="-c")] = None,
+    pace: SimulatedPace = _PACE,
     printed: Printed = Printed(),
     watched: Watched = Watched(),
 ) -> int:
@@ -69,7 +81,7 @@ def plan(  # noqa: PLR0913 (one parameter for each group of options)
         return watch(given.ledger, config, watched.every_s, watched.once, printed.json)
     if given.scenario == "list":
         return _list_scenarios(json=printed.json)
-    quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date())
+    quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date(), simulating=pace.simulating())
     if given.ledger or given.trace:
         request = _Request(given, compared, terms_of(terms, fleet=(fleet,)), asked)
         made = _plan_requests(request, config, quotes)

@@ -9,11 +9,14 @@ import msgspec
 from cyclopts import Parameter
 
 from freehold.app.cli.ledger_flag import LedgerFlag
+from freehold.catalog.efficiency import load_efficiency
 from freehold.core.data import DataClass
+from freehold.core.errors import BadSettings
 from freehold.plan.choice import Choice
 from freehold.plan.owning.capacity import Precision
 from freehold.plan.owning.fleet_terms import FleetTerms
 from freehold.plan.owning.terms import PlanTerms
+from freehold.plan.simulating import Simulating
 
 _Overlaid = TypeVar("_Overlaid", Choice, PlanTerms, FleetTerms)
 
@@ -162,6 +165,23 @@ class FleetGiven:
     "Own metal. Default: 150."
     dedicated_people_share: float | None = None
     "People a dedicated deployment needs, of the people. Default: 0.25."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SimulatedPace:
+    """Where the pace of an owned replica comes from, unless it was measured."""
+
+    simulate: bool = True
+    "Simulate the owned engine on the traffic, where the extra is there and published curves cover model and GPU; else estimate."
+    tpot_ms: float = 50.0
+    "Time per token that a full replica keeps, in ms, where it is simulated."
+
+    def simulating(self) -> Simulating | None:
+        """How to simulate, or None. Raises BadSettings."""
+        if not 0 < self.tpot_ms < float("inf"):
+            raise BadSettings(f"--tpot-ms is {self.tpot_ms:g}; give milliseconds above 0")
+        return Simulating(load_efficiency(), tpot_s=self.tpot_ms / 1000) if self.simulate else None
 
 
 @Parameter(name="*")

@@ -17,7 +17,8 @@ _STATED = "stated range"
 
 class Grounds(NamedTuple):
     """Where the points come from. `experts`: the owned model is a mixture of experts; `bought`: the machine is own metal;
-    `bucketed`: traffic came as sums over time, so that peaks inside them were never seen."""
+    `bucketed`: traffic came as sums over time, so that peaks inside them were never seen;
+    `interval`: that of the speeds, where they were simulated."""
 
     price: Source
     machine: Source
@@ -25,6 +26,7 @@ class Grounds(NamedTuple):
     experts: bool = False
     bought: bool = False
     bucketed: bool = False
+    interval: tuple[float, float] | None = None
 
 
 def default_ranges(traffic: Traffic, terms: PlanTerms, grounds: Grounds) -> Ranges:
@@ -85,6 +87,8 @@ def _machine(grounds: Grounds) -> _Ends:
 
 
 def _speed(grounds: Grounds) -> _Ends:
+    if grounds.interval is not None:
+        return *grounds.interval, "default", "80 % interval of the step-time model, from published curves left out of its fit"
     if grounds.speed != "default":
         return 0.9, 1.1, grounds.speed, "measured under one load; another mix runs a little differently"
     if grounds.experts:

@@ -87,5 +87,13 @@ class Restorer:
         if isinstance(value, str):
             return value if key in _LITERAL_KEYS else self.text(value, True if key == "arguments" else None)
         if isinstance(value, dict):
-            return {name: self._value(item, name) for name, item in value.items()}
+            return {name: self._said(item) if name == "input" else self._value(item, name) for name, item in value.items()}
         return [self._value(item, key) for item in value] if isinstance(value, list) else value
+
+    def _said(self, value: Any) -> Any:
+        """What a model made up in full, as the arguments of a tool call that stand there as an object: keys are its own too."""
+        if isinstance(value, str):
+            return self.text(value, False)
+        if isinstance(value, dict):
+            return {self.text(name, False): self._said(item) for name, item in value.items()}
+        return [self._said(item) for item in value] if isinstance(value, list) else value

@@ -10,6 +10,7 @@ from freehold.serve.gateway.board import Board, Visit
 from freehold.serve.gateway.exchange import Events, Exchange
 
 _DRAIN_S = 0.25
+_EVENT_BYTES = 200  # about what one costs to hold, whatever it says
 
 
 class Answer:
@@ -39,8 +40,8 @@ class Answer:
         """Hold lifecycle events back until content, or a stream that ends rightly without any. Raises UpstreamFailure."""
         size = 0
         while (events := await self.next_events()) is not None:
-            self.begun += events
-            size += sum(len(event) for event, _ in events)
+            self.begun += [(event, delta) for event, delta in events if event or delta.raw_usage or delta.finished or delta.done]
+            size += sum(len(event) + _EVENT_BYTES for event, _ in events)
             broken = next((delta.error for _, delta in events if delta.error is not None), None)
             if broken is not None:
                 raise UpstreamFailure("broken", f"error event: {broken}")

@@ -26,6 +26,7 @@ from freehold.serve.gateway.record import Record
 _ERROR_BODY_BYTES = 1024 * 1024
 _UNREACHABLE_COOL_S = 2.0
 _MOST_FOLLOWS = 600
+_SHORTEST_WAIT_S = 0.02  # a place that says "ask again at once" for ever must not be asked so
 _GOOD = range(200, 300)
 _SOON_S = 1.0
 
@@ -114,9 +115,11 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
             exchange = _exchange(speech, candidate, codec, record)
             record.left_out = exchange.left_out
             upstream = await gateway.outbound.send(record.traced(exchange.call()))
+            trial.status = upstream.status  # should the answer take further calls, this one is on the bill already
             upstream = await _followed(upstream, candidate, codec, gateway, stream=speech.request.stream)
             trial.status = upstream.status
-            gateway.board.heard(target.name, upstream.headers)
+            if not speech.counts:  # what a count used up says nothing of messages
+                gateway.board.heard(target.name, upstream.headers)
             if upstream.status not in _GOOD:
                 body = await upstream.read(_ERROR_BODY_BYTES)
                 verdict = codec.verdict(upstream.status, upstream.headers, body)
@@ -131,7 +134,7 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
                 await answer.read_whole(bounds.reply_bytes)
     except BaseException as error:  # whatever ended it, the caller's hang-up included: the upstream must stop working
         failed = _failure(error, trial, f"no {awaited} within {limit_s:g} s")
-        if failed is not None:
+        if failed is not None and not speech.counts:
             gateway.board.failed(visit, failed.verdict)
         gateway.board.leave(visit)
         if upstream is not None:
@@ -152,7 +155,9 @@ def _failure(error: BaseException, trial: Attempt, late: str) -> Failed | None:
         return Failed(Verdict(True, "timed_out", late, _UNREACHABLE_COOL_S), trial.status)
     if isinstance(error, UpstreamFailure):
         cool = _UNREACHABLE_COOL_S if error.outcome in {"unreachable", "timed_out"} else 0.0
-        return Failed(Verdict(True, error.outcome, error.detail, cool), trial.status)
+        return Failed(Verdict(not error.too_large, error.outcome, error.detail, cool), trial.status)
+    if isinstance(error, RecursionError):
+        return Failed(Verdict(True, "malformed", "an error reply nests too deeply to be read"), trial.status)
     return None
 
 
@@ -177,16 +182,18 @@ async def _followed(
     for _ in range(_MOST_FOLLOWS):
         if upstream.status not in _GOOD or upstream.headers.get("content-type", "").startswith("text/event-stream"):
             return upstream
-        body = await upstream.read(gateway.policy.bounds.reply_bytes)
         try:
+            body = await upstream.read(gateway.policy.bounds.reply_bytes)
             following = codec.follow(body, candidate.target, stream)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UpstreamFailure("malformed", f"the reply cannot be read: {error}") from None
+        finally:
+            upstream.close()
         if following is None:
             return _Read(upstream, body)
-        await asyncio.sleep(following.after_s)
-        upstream.close()
+        await asyncio.sleep(max(following.after_s, _SHORTEST_WAIT_S))
         upstream = await gateway.outbound.send(following.call)
+    upstream.close()
     raise UpstreamFailure("timed_out", f"no answer after {_MOST_FOLLOWS} questions for it")
 
 
@@ -229,11 +236,13 @@ class _ErrorBody(msgspec.Struct):
 def _refused(failure: Failed) -> UpstreamRefused:
     """In its own words, which only the caller sees; of another dialect only the message is passed on."""
     status = failure.status or 400
+    if status in _GOOD:  # it answered, and we cannot use it
+        return UpstreamRefused(failure.verdict.detail, status=502, body=b"")
     if failure.same_dialect:
         return UpstreamRefused(failure.verdict.detail, status=status, body=failure.body)
     try:
         said = msgspec.json.decode(failure.body, type=_ErrorBody)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = _ErrorBody()
     message = said.error.message if isinstance(said.error, _Message) else said.error or said.message
     return UpstreamRefused(message or failure.verdict.detail, status=status, body=b"")

@@ -43,7 +43,8 @@ def bill(attempt: Attempt, passed: Passed) -> None:
     A target that began to answer, or that was given up on or left by the caller while it worked, bills even where no usage came:
     that is counted here, four bytes a token and at least one token per content event, images by their size, and marked estimated.
     """
-    if attempt.usage is None and (attempt.status == 200 or attempt.outcome in {"cancelled", "timed_out"}):
+    began = attempt.status is not None and 200 <= attempt.status < 300
+    if attempt.usage is None and (began or attempt.outcome in {"cancelled", "timed_out"}):
         media = _media(passed, attempt.model)
         text = max(0, passed.input_bytes - media.characters)
         output = max(passed.content_events, estimate_tokens(passed.text_bytes))

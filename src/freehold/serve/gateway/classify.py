@@ -26,8 +26,9 @@ def classify(
     _refuse_unknown_headers(headers)
     _check_subject(headers.get(_SUBJECT))
     _check_time(headers.get(_STANDS_FOR), key)
-    if headers.get(REPORT, "cost") != "cost":
-        raise BadRequest(f"header {REPORT}: use cost, or leave it out", param=REPORT)
+    for name, known in ((REPORT, "cost"), (RESTART, "anew")):
+        if headers.get(name, known) != known:
+            raise BadRequest(f"header {name}: use {known}, or leave it out", param=name)
     workload, named = _find_workload(request.model, headers.get("x-freehold-workload"), key, policy)
     parties = [Party("workload", workload.handling), Party("key", key.handling)]
     if "x-freehold-data" in headers:

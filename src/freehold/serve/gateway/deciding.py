@@ -18,12 +18,19 @@ def decided(speech: Speech, ask: Ask, policy: Policy, states: Mapping[str, Targe
     workload = policy.workloads[ask.workload]
     names = targets_of(ask, policy)
     targets, strange = sift(speech.request, workload, [policy.targets[name] for name in names], policy.media_hosts)
-    decision = decide(ask, workload, targets, states, draw)
+    decision = decide(_with_fallbacks(ask), workload, targets, states, draw)
     mute = _mute(decision, speech, policy)
-    if not strange and not mute:
+    if ask.hints.allow_fallbacks and not strange and not mute:
         return decision
     left = tuple(candidate for candidate in decision.candidates if candidate.target.name not in {gone.target for gone in mute})
-    return msgspec.structs.replace(decision, candidates=left, removed=(*strange, *decision.removed, *mute))
+    left = left if ask.hints.allow_fallbacks else left[:1]  # the first that can be asked at all
+    return msgspec.structs.replace(decision, ask=ask, candidates=left, removed=(*strange, *decision.removed, *mute))
+
+
+def _with_fallbacks(ask: Ask) -> Ask:
+    if ask.hints.allow_fallbacks:
+        return ask
+    return msgspec.structs.replace(ask, hints=msgspec.structs.replace(ask.hints, allow_fallbacks=True))
 
 
 def targets_of(ask: Ask, policy: Policy) -> tuple[str, ...]:

@@ -172,9 +172,14 @@ class Speech:
             raise self._conversation
         return self._conversation
 
+    @property
+    def counts(self) -> bool:
+        """Whether it asks for a count and nothing else."""
+        return self.request.dialect == "anthropic_count_tokens"
+
     def alone(self) -> bytes | None:
         """An answer that needs no target, where the dialect has one: a count of tokens can be estimated here."""
-        return counted(self.request) if self.request.dialect == "anthropic_count_tokens" else None
+        return counted(self.request) if self.counts else None
 
     def said_to(self, target: Target) -> "Speech":
         """The same with the operator's words for that target in it. Raises Untranslatable, BadRequest."""

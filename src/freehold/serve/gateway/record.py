@@ -115,7 +115,9 @@ class Record:
 
     def first_token(self) -> None:
         """The first content token (or the whole reply) has come."""
-        self.entry.attempts[-1].first_token_s = self.entry.ttft_s = self.elapsed_s()
+        self.entry.attempts[-1].first_token_s = now = self.elapsed_s()
+        if self.entry.ttft_s is None:  # of an answer begun anew the caller's first token was the first one's
+            self.entry.ttft_s = now
 
     def count(self, text_bytes: int) -> None:
         """Content of the running attempt seen passing, to estimate from should no usage come."""

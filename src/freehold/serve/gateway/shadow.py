@@ -111,6 +111,8 @@ class Shadow:
         entry = copy.record.entry
         if entry.outcome != "finished" or entry.target == copy.assignment.target:
             return
+        if sum(attempt.first_token_s is not None for attempt in entry.attempts) > 1:
+            return  # begun anew: what its caller was sent is two answers
         if not copy.fits:
             self._count("too_large")
         elif len(self._queue) >= _QUEUED or self._queued_bytes + copy.size > _QUEUED_BYTES:
@@ -149,8 +151,8 @@ class Shadow:
         target = mine[0].target
         if not await self._room(target, copy.taken_at + _PATIENCE_S):
             return "no_room"
-        if not self._is_wanted(copy):
-            return "stopped"
+        if not self._is_wanted(copy) or gateway.policy is not policy:
+            return "stopped"  # what was decided under another policy is not sent under this one
         record = Record(gateway.clock, policy)
         record.open(speech.request, copy.ask, _KEY, {}, purpose="shadow")
         self._asking[name] += 1

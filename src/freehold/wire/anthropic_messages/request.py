@@ -1,5 +1,6 @@
 """Anthropic's Messages: a caller's request from its body and its two headers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 _text, _whole, _flag = msgspec.json.Decoder(str), msgspec.json.Decoder(int), msgspec.json.Decoder(bool | None)
 _hints = msgspec.json.Decoder(Hints | None)
 _HEADERS = ("anthropic-version", "anthropic-beta")
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BETAS = re.compile(r"\s*[A-Za-z0-9._-]{0,64}\s*(?:,\s*[A-Za-z0-9._-]{0,64}\s*)*")
 # Flags that change the shape, length or price of an answer and nothing about where data goes; without their date.
 _HARMLESS_BETAS = frozenset(
     "claude-code computer-use context-1m context-management dev-full-thinking extended-cache-ttl fast-mode"
@@ -52,7 +55,7 @@ def read(body: bytes, headers: Mapping[str, str], dialect: Dialect = "anthropic_
     stream = _field(fields, "stream", _flag, "true or false") or False
     if counts and stream:
         raise BadRequest("stream is true; a count comes whole", param="stream")
-    sent = {name: headers[name] for name in _HEADERS if name in headers}
+    sent = {name: _sayable(name, headers[name]) for name in _HEADERS if name in headers}
     input_bytes = sum(len(memoryview(fields[name])) for name in ("system", "messages", "tools") if name in fields)
     return Request(
         dialect=dialect,
@@ -69,6 +72,14 @@ def read(body: bytes, headers: Mapping[str, str], dialect: Dialect = "anthropic_
         hints=_field(fields, "provider", _hints, "an object of known routing hints") or Hints(),
         headers=sent,
     )
+
+
+def _sayable(name: str, value: str) -> str:
+    """These headers go on to the target unscanned, so they may hold what they are for and nothing else. Raises BadRequest."""
+    form, wanted = (_VERSION, "a date, such as 2023-06-01") if name == "anthropic-version" else (_BETAS, "names of features")
+    if form.fullmatch(value) is None:
+        raise BadRequest(f"header {name}: use {wanted}", param=name)
+    return value
 
 
 def betas_of(header: str) -> frozenset[str]:

@@ -56,7 +56,7 @@ def error_names(body: bytes) -> list[str]:
     """The error's type and code: names only. Its message may echo the prompt and is kept nowhere."""
     try:
         error = _bodies.decode(body).error
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if error is None:
         return []

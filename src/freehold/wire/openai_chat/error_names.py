@@ -11,7 +11,7 @@ def error_codes(body: bytes) -> set[str]:
     """The error's code and type, as far as they are names."""
     try:
         value = msgspec.json.decode(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     error = value.get("error", value) if isinstance(value, dict) else None
     named = (str(error.get(name) or "") for name in ("code", "type")) if isinstance(error, dict) else ()

@@ -4,7 +4,7 @@ import msgspec
 
 from freehold.core.errors import BadSettings
 
-_LOADS_MOST = 64
+_SLOTS_MOST = 512
 
 
 class Lengths(msgspec.Struct, frozen=True):
@@ -36,8 +36,8 @@ def planned_loads(slots: int, isl: int, osl: int) -> tuple[PlannedLoad, ...]:
     for name, value, least in (("slots", slots, 1), ("isl", isl, 16), ("osl", osl, 16)):
         if value < least:
             raise BadSettings(f"{name} is {value}; give {least} or more")
-    if slots > _LOADS_MOST:
-        raise BadSettings(f"slots is {slots}; a sweep goes up to {_LOADS_MOST}, give that and it fits the engine up to there")
+    if slots > _SLOTS_MOST:
+        raise BadSettings(f"slots is {slots}; a sweep goes up to {_SLOTS_MOST}; measure one replica of it")
     corners = tuple(Lengths(a, b) for a, b in ((isl // 4, osl), (isl, osl // 4), (isl, osl), (isl // 4, osl // 4)))
     between = (Lengths(isl // 2, 3 * osl // 4), Lengths(3 * isl // 4, osl // 2))
     fitted = sorted({1, max(1, slots // 2), slots, 2 * slots, 3 * slots})

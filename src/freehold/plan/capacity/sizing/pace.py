@@ -2,7 +2,7 @@
 
 The plan's own model of spill is capacity per window of ten seconds. Inside such a window requests still come in bursts; how much
 of the capacity that costs is found by simulating the same requests one by one and choosing the highest use under which both
-models spill the same share of the work. Compared with a real replay: tests/plan/test_pace.py.
+models spill the same share of the work. Compared with a real replay: tests/plan/test_simulated_pace.py.
 """
 
 from dataclasses import dataclass
@@ -100,8 +100,8 @@ def load_of_arrivals(arrivals: Arrivals, work_s: Floats, span_s: float) -> Load:
     count = max(1, round(span_s / WINDOW_S))
     place = np.minimum(((arrivals.at_s - arrivals.at_s[0]) * (count / span_s)).astype(np.int64), count - 1)
     held = work_s * arrivals.sensitive
-    per_window = (np.bincount(place, each, count).astype(np.float64) for each in (work_s, held))
-    return Load(span_s / count, *per_window, np.zeros(count), 0)
+    whole, sensitive = (np.bincount(place, each, count).astype(np.float64) for each in (work_s, held))
+    return Load(span_s / count, whole, sensitive, np.zeros(count), 0)
 
 
 def arrivals_of_traffic(traffic: Traffic) -> Arrivals:
