@@ -2,12 +2,15 @@
 
 import gzip
 import json
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from ledger_entries import entry
 
 from freehold.app.cli import main
+from freehold.serve.stores.sqlite import SqliteStore
 
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="the extra simulate is not installed")
 pytestmark = needs_numba
@@ -96,3 +99,19 @@ def test_a_trace_or_a_ledger(trace: Path, tmp_path: Path, capsys: pytest.Capture
     told = capsys.readouterr().err
     assert told.count("give --trace FILE or --ledger FILE, one of them") == 2
     assert "unknown model" in told
+
+
+def test_a_ledger_is_sized_by_workload_or_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "freehold.db"
+    with closing(SqliteStore(path)) as store:
+        store.write([
+            entry(f"fh-{n}", workload="chat" if n % 3 else "mail", stands_for=1_795_000_000.0 + n) for n in range(90)
+        ])  # fmt: skip
+    asked = ["--model", "Llama-3.1-8B", "--gpu", "L40S", "--precision", "fp8", "--ledger", path, "--json"]
+    counts = []
+    for more in ([], ["--workload", "chat"]):
+        assert run(*asked, *more) == 0
+        counts.append(json.loads(capsys.readouterr().out)["requests"])
+    assert counts == [90, 60]
+    assert run(*asked, "--workload", "none") == 2
+    assert "no finished request of workload 'none' there; it has chat, mail" in capsys.readouterr().err

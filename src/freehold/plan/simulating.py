@@ -40,7 +40,7 @@ def paced(deployment: Deployment, traffic: Traffic, how: Simulating, estimate: R
         made, interval = _simulated(deployment, traffic, how)
     except BadSettings as error:
         return Paced(estimate, f"capacity is the first-cut figure, not simulated: {error.message}")
-    use = "too little spilled to tell the highest use" if made.highest_use is None else f"highest use {made.highest_use:.0%}"
+    use = "the highest use cannot be told" if made.highest_use is None else f"highest use {made.highest_use:.0%}"
     words = (
         f"simulated with {how.engine}: {made.concurrency} requests at once keep {1000 * how.tpot_s:g} ms a token; spill and "
         f"steps follow from it; {use}"

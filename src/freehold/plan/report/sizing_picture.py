@@ -39,8 +39,8 @@ def front_picture(made: Sizing) -> str:
         parts.append(svg.box(place, f'fill="{svg.OWNED if one in best else svg.BAND}"', words))
     parts.append(svg.line([(frame.x(1000 * one.trial.tpot_s), frame.y(_usd(one))) for one in best], svg.OWNED))
     if best:
-        end = best[0]
-        parts.append(svg.text(frame.x(1000 * end.trial.tpot_s), frame.y(_usd(end)) + 18, _name(end), anchor="end"))
+        x, y = frame.x(1000 * best[0].trial.tpot_s), frame.y(_usd(best[0]))
+        parts.append(svg.text(x, y + 18, _name(best[0]), anchor="end" if x > svg.WIDTH / 2 else "start"))
     told = f"{len(best)} of {len(shown)} configurations are on the front: " + ", ".join(_name(one) for one in best)
     return svg.picture(f"Cost against speed: {made.asked.model}", told, "".join(parts))
 

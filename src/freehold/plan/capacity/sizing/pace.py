@@ -20,15 +20,15 @@ from freehold.plan.optimum.load import Load
 from freehold.plan.optimum.profile import WINDOW_S
 from freehold.plan.owning.capacity import Rates
 
-MOST_REQUESTS = 50_000
+MOST_REQUESTS, MOST_REPLICAS = 50_000, 1_000
 # Below this share of the work nothing can be said about how full a replica may be.
 _TELLING = 0.002
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Rates of a full replica, requests at once that keep the time per token, and the highest use (0-1]; None: too little spilled
-    to tell."""
+    """Rates of a full replica, requests at once that keep the time per token, and the highest use (0-1]; None: it cannot
+    be told, because hardly anything spilled or the fleet is too large to simulate."""
 
     rates: Rates
     concurrency: int
@@ -38,9 +38,10 @@ class Simulated:
 def simulated_pace(engine: Engine, traffic: Traffic, tpot_s: float) -> Simulated:
     """Simulate the first MOST_REQUESTS: all at once, for the speed, then as they came, with an API behind, for the highest use.
 
-    Raises BadSettings without numba, or where not even one request at a time keeps the time per token.
+    Requests longer than the cache of a replica are left out. Raises BadSettings without numba, where none fits, or where not even
+    one at a time keeps the time per token.
     """
-    arrivals = arrivals_of_traffic(traffic)
+    arrivals = _fitting(engine, arrivals_of_traffic(traffic))
     whole, prompts = (
         _busy_s(engine, arrivals, outputs) for outputs in (arrivals.output_tokens, np.ones_like(arrivals.output_tokens))
     )
@@ -54,7 +55,9 @@ def simulated_pace(engine: Engine, traffic: Traffic, tpot_s: float) -> Simulated
     )
     work = _work_s(arrivals, rates)
     span_s = float(arrivals.at_s[-1] - arrivals.at_s[0]) * len(arrivals) / max(len(arrivals) - 1, 1)
-    replicas = max(1, round(float(work.sum()) / max(span_s, 1e-9)))
+    if span_s <= 0 or work.sum() / span_s > MOST_REPLICAS:
+        return Simulated(rates, concurrency, None)
+    replicas = max(1, round(float(work.sum()) / span_s))
     fleet = Fleet(replicas=replicas, targets=replicas, concurrency=concurrency, rented=True, spill=True)
     share = spilled_share(engine, fleet, arrivals, work)
     use = highest_use(load_of_arrivals(arrivals, work, span_s), replicas, share) if share >= _TELLING else None
@@ -112,6 +115,18 @@ def arrivals_of_traffic(traffic: Traffic) -> Arrivals:
         input_tokens=np.maximum(1, traffic.input_tokens[few] - traffic.cache_read[few]),
         output_tokens=np.maximum(1, traffic.output_tokens[few]),
         sensitive=traffic.sensitive[few].astype(np.int64),
+    )
+
+
+def _fitting(engine: Engine, arrivals: Arrivals) -> Arrivals:
+    fits = arrivals.input_tokens + arrivals.output_tokens <= engine.kv_blocks * engine.block_tokens
+    if not fits.any():
+        raise BadSettings("no request fits into the cache of a replica there: a bigger GPU, or a lower precision")
+    return Arrivals(
+        at_s=arrivals.at_s[fits],
+        input_tokens=arrivals.input_tokens[fits],
+        output_tokens=arrivals.output_tokens[fits],
+        sensitive=arrivals.sensitive[fits],
     )
 
 
