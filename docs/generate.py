@@ -28,7 +28,8 @@ COMMANDS = [
         "keys create", "keys list", "keys revoke", "keys rotate",
         "ledger", "ledger summary", "ledger entries", "ledger removed", "ledger findings", "releases", "releases switch",
         "content", "content show", "content erase", "content verify", "content rotate", "content log",
-        "migrate", "migrate start", "migrate status", "migrate watch", "migrate history", "gate", "grade", "review", "review report", "predict", "size", "calibrate",
+        "migrate", "migrate start", "migrate status", "migrate watch", "migrate history", "gate", "grade", "review",
+        "review report", "predict", "size", "calibrate",
         "export", "export focus", "report", "report residency",
     )
 ]  # fmt: skip
