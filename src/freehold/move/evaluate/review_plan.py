@@ -13,6 +13,7 @@ from freehold.move.evaluate.judge import Arm
 from freehold.move.evaluate.pair_file import ScoredPair
 
 _UNIFORM = 0.4  # of the wanted number, drawn whatever the graders say: they may agree and be wrong
+_NO_DISAGREEMENT = 1e-9  # in all: below it there is nothing to weigh pairs by
 _STEPS = 2**64
 
 
@@ -37,7 +38,7 @@ def choose(pairs: Sequence[ScoredPair], size: int, seed: str) -> list[Item]:
 def probabilities(disagreements: Sequence[float], size: int) -> list[float]:
     """Each pair's chance: that of the uniform slice or of its disagreement, two draws apart. They sum to `size` at most."""
     count, whole = len(disagreements), sum(disagreements)
-    if whole == 0:
+    if whole < _NO_DISAGREEMENT:
         return [min(1.0, size / count)] * count
     uniform = min(1.0, _UNIFORM * size / count)
     scale = (1 - _UNIFORM) * size / whole
