@@ -1,10 +1,12 @@
 """What most natives have in common: they take every request as it came, and each event of a stream speaks for itself."""
 
+from abc import ABC, abstractmethod
+
 from freehold.core.ports import Delta, StreamCount
 from freehold.core.request import Request
 
 
-class Stateless:
+class Stateless(ABC):
     """The `takes` and `deltas` of a Native whose `delta` needs no memory."""
 
     def takes(self, request: Request) -> bool:
@@ -15,6 +17,6 @@ class Stateless:
         """What counts one stream."""
         return self
 
+    @abstractmethod
     def delta(self, event: bytes) -> Delta:
         """Read one complete SSE event. Raises ValueError on malformed data."""
-        raise NotImplementedError
