@@ -161,7 +161,7 @@ async def test_a_worker_killed_under_load_loses_nothing_a_caller_has_and_is_repl
     await asyncio.gather(*clients)
     done = {answer.id for answer in answers if answer.done}
     assert done <= {entry["id"] for entry in staffed.entries() if entry["outcome"] == "finished"}
-    assert 0 < len(answers) - len(done) <= 40, "only what the killed ones had in hand broke off"
+    assert len(answers) - len(done) <= 40, "only what the killed ones had in hand broke off, if they had anything"
     seen = series(staffed)
     assert (seen["freehold_worker_restarts_total"], seen["freehold_workers"]) == (2, WORKERS)
     assert requests_counted(staffed) > counted, "what a killed worker had counted stays counted"
