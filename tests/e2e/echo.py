@@ -33,7 +33,8 @@ class Echo:
         """Status, media type, and the body in the pieces in which it is written."""
         self.received.append(body)
         if self.status != 200:
-            return self.status, "application/json", [b'{"error":{"message":"not now","code":"down"}}']
+            said = _text(json.loads(body)["messages"][-1]["content"]) if self.status == 400 else "not now"
+            return self.status, "application/json", [json.dumps({"error": {"message": said, "code": "down"}}).encode()]
         request = json.loads(body)
         text = _text(request["messages"][-1]["content"])
         if request.get("stream"):

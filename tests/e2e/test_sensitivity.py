@@ -245,6 +245,13 @@ async def test_failing_over_to_the_owned_target_shows_it_whole(gateway: Gateway,
     keeps_nothing(gateway)
 
 
+async def test_a_refusal_that_repeats_the_prompt_says_it_in_the_callers_words(gateway: Gateway, api: Echo) -> None:
+    api.status = 400
+    refused = await send(gateway, chat("rented", TEXT))
+    assert (refused.status, refused.error["message"]) == (400, TEXT)
+    assert TEXT not in api.seen
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_failing_over_to_the_rented_target_shows_it_placeholders(
     gateway: Gateway, api: Echo, own: Echo, stream: bool

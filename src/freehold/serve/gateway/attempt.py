@@ -123,7 +123,8 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
             if upstream.status not in _GOOD:
                 body = await upstream.read(_ERROR_BODY_BYTES)
                 verdict = codec.verdict(upstream.status, upstream.headers, body)
-                raise Failed(verdict, upstream.status, body, same_dialect=isinstance(exchange, Untouched))
+                said = _restored(body, candidate, record)
+                raise Failed(verdict, upstream.status, said, same_dialect=isinstance(exchange, Untouched))
             answer = Answer(trial, upstream, exchange, gateway.board, visit)
             if speech.request.stream:
                 _require_events(upstream)
@@ -145,6 +146,17 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
     record.first_token()
     gateway.board.ended(visit, "began" if speech.request.stream else "answered")
     return answer
+
+
+def _restored(body: bytes, candidate: Candidate, record: Record) -> bytes:
+    """A refusal may repeat what was sent: its caller gets its own words back."""
+    restorer = None if record.shield is None else record.shield.restorer(candidate.target)
+    if restorer is None:
+        return body
+    try:
+        return restorer.body(body)
+    except (ValueError, RecursionError):
+        return body
 
 
 def _failure(error: BaseException, trial: Attempt, late: str) -> Failed | None:
