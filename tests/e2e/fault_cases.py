@@ -120,7 +120,7 @@ CASES: Mapping[str, Case] = {
     ),
     "huge": Case(
         about="an event without end after the first tokens; a body larger than its bound", waits=True,
-        streamed=_broken("malformed"), whole=_moved_on("malformed", "estimated", "failed"),
+        streamed=_broken("malformed"), whole=_moved_on("rejected", "estimated", "well"),
     ),
     "stall_stream": Case(
         about="it falls silent after the first tokens", waits=True,

@@ -241,12 +241,10 @@ class UpstreamReply(Protocol):
 class UpstreamFailure(Exception):
     """The transport could not bring the reply: unreachable, timed out, stalled or cut."""
 
-    def __init__(self, outcome: AttemptOutcome, detail: str, *, too_large: bool = False) -> None:
-        """`too_large`: the answer exceeds our own bound, which no other target would mend."""
+    def __init__(self, outcome: AttemptOutcome, detail: str) -> None:
         super().__init__(detail)
         self.outcome: AttemptOutcome = outcome
         self.detail = detail
-        self.too_large = too_large
 
 
 class Outbound(Protocol):

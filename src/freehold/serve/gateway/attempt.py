@@ -167,7 +167,7 @@ def _failure(error: BaseException, trial: Attempt, late: str) -> Failed | None:
         return Failed(Verdict(True, "timed_out", late, _UNREACHABLE_COOL_S), trial.status)
     if isinstance(error, UpstreamFailure):
         cool = _UNREACHABLE_COOL_S if error.outcome in {"unreachable", "timed_out"} else 0.0
-        return Failed(Verdict(not error.too_large, error.outcome, error.detail, cool), trial.status)
+        return Failed(Verdict(True, error.outcome, error.detail, cool), trial.status)
     if isinstance(error, RecursionError):
         return Failed(Verdict(True, "malformed", "an error reply nests too deeply to be read"), trial.status)
     return None

@@ -42,7 +42,7 @@ class AiohttpReply:
         while chunk := await self.chunk():
             body += chunk
             if len(body) > limit:
-                raise UpstreamFailure("rejected", f"the reply exceeds {limit} bytes", too_large=True)
+                raise UpstreamFailure("rejected", f"the reply exceeds {limit} bytes")  # no failure of the target
         return bytes(body)
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ class Reply:
             parts.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise UpstreamFailure("rejected", f"the reply exceeds {limit} bytes", too_large=True)
+                raise UpstreamFailure("rejected", f"the reply exceeds {limit} bytes")  # no failure of the target
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:
