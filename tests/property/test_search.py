@@ -289,6 +289,7 @@ def test_no_request_gets_out_in_a_hundred_thousand_steps(search: type[Search]) -
     seen = run(search, examples=2350, worlds=120)
     assert seen["steps"] >= 100_000, seen
     saw(seen, "answered", "failed over", "refused", "blocked", "redacted", "restored", "kept", "held", "called", "prompted")
-    saw(seen, "redacted in another dialect", "restored from another dialect", "begun anew", "could not be said redacted")
+    saw(seen, "redacted in another dialect", "restored from another dialect", "begun anew")
+    assert not seen["could not be said redacted"], "that is decided before an attempt is made"
     saw(seen, *(f"{dialect} answered" for dialect in DIALECTS))
     saw(seen, *(f"asked in {dialect}" for dialect in ("chat/completions", "messages", "generateContent")))
