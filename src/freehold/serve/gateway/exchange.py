@@ -11,7 +11,7 @@ from freehold.core.conversation import Conversation, Untranslatable
 from freehold.core.decision import Decision
 from freehold.core.ports import Codec, Composer, Delta, HttpCall, Native, Reply, Surface
 from freehold.core.prompt import Variant
-from freehold.core.request import Dialect, Request
+from freehold.core.request import Request
 from freehold.core.said import Broke, Closed, Piece, Step, Stopped, Used, Whole
 from freehold.core.target import Target
 from freehold.rules.sensitivity.chat_stream import ChatStream
@@ -220,9 +220,6 @@ class Speech:
         except Untranslatable as error:
             return error
         return None
-
-
-Surfaces: TypeAlias = Mapping[Dialect, Surface]
 
 
 def _text_bytes(whole: Whole) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.ports import HttpCall
+from freehold.core.request import Request
 from freehold.core.target import Target
 from freehold.wire.openai_chat.quirks import Quirks
 
@@ -27,6 +28,17 @@ def post(target: Target, path: str, body: Mapping[str, object], headers: Mapping
 def model_of(target: Target) -> str:
     """What the server calls the model: an engine serves a pinned revision under the name alone."""
     return target.model if target.rented else target.model.partition("@")[0]
+
+
+def as_it_came(request: Request, target: Target, quirks: Quirks) -> dict[str, msgspec.Raw]:
+    """The request's own fields with the target's model name, usage asked for where there is a way to, our hints taken out."""
+    fields = {name: raw for name, raw in request.fields.items() if name != "provider"}
+    fields["model"] = msgspec.Raw(msgspec.json.encode(model_of(target)))
+    if "stream_options" in quirks.lacks:
+        fields.pop("stream_options", None)
+    elif request.stream:
+        fields["stream_options"] = with_usage(fields)
+    return fields
 
 
 def with_usage(fields: Mapping[str, msgspec.Raw]) -> msgspec.Raw:

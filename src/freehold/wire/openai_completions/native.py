@@ -9,7 +9,7 @@ from freehold.core.request import Request
 from freehold.core.target import Target
 from freehold.core.usage import UsageSource
 from freehold.wire.openai_chat.added_up import AddedUp
-from freehold.wire.openai_chat.calls import model_of, post, with_usage
+from freehold.wire.openai_chat.calls import as_it_came, post
 from freehold.wire.openai_chat.error_names import error_name
 from freehold.wire.openai_chat.fields import NULL
 from freehold.wire.openai_chat.quirks import OTHERS, Quirks
@@ -45,13 +45,7 @@ class OpenAiCompletions(Stateless):
 
     def encode(self, request: Request, target: Target) -> HttpCall:
         """The same request with the target's model name, usage asked for, our hints taken out."""
-        fields = {name: raw for name, raw in request.fields.items() if name != "provider"}
-        fields["model"] = msgspec.Raw(msgspec.json.encode(model_of(target)))
-        if "stream_options" in self._quirks.lacks:
-            fields.pop("stream_options", None)
-        elif request.stream:
-            fields["stream_options"] = with_usage(fields)
-        return post(target, "completions", fields, self._headers, self._quirks)
+        return post(target, "completions", as_it_came(request, target, self._quirks), self._headers, self._quirks)
 
     def decode(self, body: bytes) -> Reply:
         """A whole answer; ValueError on an error body or anything else that is not one."""
