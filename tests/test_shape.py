@@ -11,7 +11,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 400, 60, 6
 FORBIDDEN_NAMES = ("utils", "helpers", "manager", "common")
 # Modules loaded inside a function: optional extras, and heavy rooms that one command of many needs.
-LAZY = ("xllamacpp", "huggingface_hub", "psycopg", "cryptography", "numba")
+LAZY = ("xllamacpp", "huggingface_hub", "psycopg", "cryptography", "numba", "botocore", "azure")
 
 
 def _name(path: Path) -> str:

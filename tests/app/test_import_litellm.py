@@ -121,6 +121,33 @@ model_list:
     litellm_params: {model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY}
 router_settings: {fallbacks: [{mine: [openai/gpt-4o-mini]}]}
 """
+CLOUDS = """\
+model_list:
+  - model_name: claude
+    litellm_params:
+      model: bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0
+      aws_region_name: us-west-2
+      aws_access_key_id: os.environ/AWS_ACCESS_KEY_ID
+      aws_secret_access_key: wJalr-in-the-file
+  - model_name: nova
+    litellm_params: {model: bedrock/eu-central-1/amazon.nova-pro-v1:0, api_key: os.environ/AWS_BEARER_TOKEN_BEDROCK}
+  - model_name: nova
+    litellm_params: {model: bedrock/amazon.nova-lite-v1:0, aws_region_name: os.environ/FREEHOLD_TEST_REGION}
+  - model_name: private
+    litellm_params:
+      model: bedrock/amazon.nova-micro-v1:0
+      aws_bedrock_runtime_endpoint: https://vpce-1a.bedrock-runtime.eu-west-1.vpce.amazonaws.com
+  - model_name: nowhere
+    litellm_params: {model: bedrock_converse/meta.llama3-3-70b-instruct-v1:0}
+  - model_name: gpt-4o
+    litellm_params:
+      model: azure/gpt-4o-eu
+      api_base: https://team-eu.openai.azure.com/
+      tenant_id: os.environ/AZURE_TENANT_ID
+      client_id: os.environ/AZURE_CLIENT_ID
+      client_secret: s3cret-in-the-file
+    model_info: {base_model: azure/gpt-4o, id: eu}
+"""
 IN_THE_FILE = ("gsk_written", "tgp_also", "hunter2", "sk-1234", "p4ss")
 
 
@@ -464,3 +491,42 @@ def test_credentials_in_odd_places_stay_there(tmp_path: Path, capsys: pytest.Cap
     assert "s3cret" in text
     assert "s3cret" not in made.text + made.printed
     assert "put no credentials into the URL" in made.told["left_out"][0]["why"]
+
+
+def test_clouds_that_sign_in(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEHOLD_TEST_REGION", "ap-south-1")
+    for name in ("AWS_REGION_NAME", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    made = Imported(tmp_path, capsys, CLOUDS)
+    made.checked(monkeypatch)
+    by_model = {target.model: target for target in made.settings.targets.values()}
+    claude, nova = by_model["us.anthropic.claude-sonnet-4-5-20250929-v1:0"], by_model["amazon.nova-pro-v1:0"]
+    assert (claude.provider, claude.url) == ("bedrock", "https://bedrock-runtime.us-west-2.amazonaws.com")
+    assert (claude.auth, claude.key, claude.price) == ("aws", None, None)
+    assert (nova.url, nova.auth) == ("https://bedrock-runtime.eu-central-1.amazonaws.com", None)
+    assert nova.key == "env:AWS_BEARER_TOKEN_BEDROCK"
+    assert by_model["amazon.nova-lite-v1:0"].url == "https://bedrock-runtime.ap-south-1.amazonaws.com"
+    private = by_model["amazon.nova-micro-v1:0"]
+    assert (private.url, private.auth) == ("https://vpce-1a.bedrock-runtime.eu-west-1.vpce.amazonaws.com", "aws")
+    azure = by_model["gpt-4o-eu"]
+    assert (azure.auth, azure.key) == ("entra", None)
+    assert {one["model_name"]: one["why"] for one in made.told["left_out"]} == {
+        "nowhere": "nothing says its region; state aws_region_name"
+    }
+    fates = {key.rpartition(".")[2]: fate for key, (fate, _) in made.fates.items()}
+    assert (fates["aws_region_name"], fates["aws_bedrock_runtime_endpoint"]) == ("mapped", "mapped")
+    assert {fates[name] for name in ("aws_secret_access_key", "tenant_id", "client_secret")} == {"approximated"}
+    assert "in-the-file" not in made.text + made.printed
+    assert not [key for key, (_, says) in made.fates.items() if "goes by this name" in says]
+
+
+def test_a_region_is_that_of_the_environment_where_nothing_else_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION_NAME", "us-east-2")
+    monkeypatch.delenv("FREEHOLD_TEST_REGION", raising=False)
+    made = Imported(tmp_path, capsys, CLOUDS)
+    urls = {target.model: target.url for target in made.settings.targets.values()}
+    assert urls["meta.llama3-3-70b-instruct-v1:0"] == "https://bedrock-runtime.us-east-2.amazonaws.com"
+    (left,) = made.told["left_out"]
+    assert "its region is in the environment (FREEHOLD_TEST_REGION)" in left["why"]

@@ -52,3 +52,13 @@ def test_an_endless_event_is_refused() -> None:
     splitter = EventSplitter(max_event_bytes=100)
     with pytest.raises(EventTooLong):
         splitter.feed(b"data: " + b"x" * 200)
+
+
+def test_events_before_an_endless_one_are_given_out_first() -> None:
+    splitter = EventSplitter(max_event_bytes=100)
+    assert splitter.feed(b"data: 1\n\ndata: 2\n\ndata: " + b"x" * 200) == [b"data: 1\n\n", b"data: 2\n\n"]
+    with pytest.raises(EventTooLong):
+        splitter.require_short()
+    for after in (b"", b"\n\ndata: 3\n\n"):  # it is refused even where its end comes after all
+        with pytest.raises(EventTooLong):
+            splitter.feed(after)

@@ -1,8 +1,8 @@
 """What each vendor's counts mean, in one table: blobs in the shape of the vendors' own pages, and each token counted once.
 
 Shapes as documented by OpenAI (chat, Responses, embeddings), Anthropic (Messages, prompt caching), Google (generateContent),
-xAI, DeepSeek, Groq, Mistral, Together and Moonshot, as known in 2026-11; the numbers are made up so that no two sums
-agree by chance.
+Amazon (Converse), xAI, DeepSeek, Groq, Mistral, Together and Moonshot, as known in 2026-11; the numbers are made up so that no
+two sums agree by chance.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from freehold.core.said import Used
 from freehold.core.usage import Usage
 from freehold.wire.anthropic_messages import Messages
 from freehold.wire.anthropic_messages.usage import merged
+from freehold.wire.bedrock_converse.usage import read_usage as read_bedrock
 from freehold.wire.google_gemini.usage import read_usage as read_gemini
 from freehold.wire.openai_chat import ENGINE, ChatComposer, OpenAiChat
 from freehold.wire.openai_chat.usage import read_usage as read_openai
@@ -52,6 +53,13 @@ TABLE: list[tuple[str, str, dict[str, Any], tuple[int, int], dict[str, int]]] = 
         "anthropic, cached is no part of the input", "anthropic",
         {"input_tokens": 21, "cache_creation_input_tokens": 188086, "cache_read_input_tokens": 100, "output_tokens": 393,
          "cache_creation": {"ephemeral_5m_input_tokens": 456, "ephemeral_1h_input_tokens": 187630}, "service_tier": "standard"},
+        (188207, 393), {"cache_read": 100, "cache_write": 188086, "cache_write_1h": 187630},
+    ),
+    (
+        "bedrock, cached is no part of the input", "bedrock",
+        {"inputTokens": 21, "outputTokens": 393, "totalTokens": 188600, "cacheReadInputTokens": 100,
+         "cacheWriteInputTokens": 188086,
+         "cacheDetails": [{"ttl": "1h", "inputTokens": 187630}, {"ttl": "5m", "inputTokens": 456}]},
         (188207, 393), {"cache_read": 100, "cache_write": 188086, "cache_write_1h": 187630},
     ),
     (
@@ -121,6 +129,8 @@ def read(reader: str, blob: Mapping[str, Any]) -> tuple[Usage | None, str | None
             return read_responses(raw, "provider")
         case "gemini":
             return read_gemini(raw, "provider")
+        case "bedrock":
+            return read_bedrock(raw, "provider")
         case _:
             counted = merged([raw], "provider")
             return counted.usage, counted.raw

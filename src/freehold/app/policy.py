@@ -30,6 +30,7 @@ from freehold.core.target import Hardware, Secret, Target, Terms, Workload
 from freehold.rules.constraints import removed_by
 from freehold.rules.handling import settle
 from freehold.serve.access.keys import Keyring
+from freehold.serve.codecs import adapted
 from freehold.serve.engines import ENGINES
 from freehold.serve.gateway.policy import Bounds, Policy
 from freehold.serve.gateway.policy_record import facts_digest
@@ -55,7 +56,7 @@ def build_policy(file: ConfigFile, today: date) -> Policy:
             raise file.refuse(("targets", name), f"no price: {error}; give price: {{like: provider/model}} or numbers") from None
     return Policy(
         version=f"{file.version}-{facts_digest(targets.values(), workloads.values())}",
-        targets=targets, workloads=workloads, codecs={n: _codec(t) for n, t in targets.items()},
+        targets=targets, workloads=workloads, codecs={n: _codec(file, t) for n, t in targets.items()},
         engines={n: ENGINES[t.codec] for n, t in targets.items() if not t.rented},
         keys=Keyring(keys), bounds=Bounds(**settings.bounds.model_dump()), price=price,
         ways=build_ways(file, targets, workloads, declared.labels), media_hosts=media_lists(file), keep=kept_content(file),
@@ -122,6 +123,9 @@ def _with_capabilities(file: ConfigFile, targets: Mapping[str, Target], probes: 
 
 
 def _secret(file: ConfigFile, name: str, spec: TargetSettings) -> Secret | None:
+    if spec.key is None and spec.provider and spec.auth is None and (sign_ins := PROVIDERS[spec.provider].sign_ins):
+        variable = PROVIDERS[spec.provider].key_env
+        raise file.refuse(("targets", name), f"key is missing; key: env:{variable}, or auth: {', '.join(sign_ins)}")
     if spec.key is None:
         if spec.provider and PROVIDERS[spec.provider].url is not None and spec.url is None:
             variable = PROVIDERS[spec.provider].key_env
@@ -152,8 +156,16 @@ def _workloads(file: ConfigFile, targets: Mapping[str, Target], declared: Declar
     return workloads
 
 
-def _codec(target: Target) -> Codec:
-    return PROVIDERS[target.codec].codec() if target.rented else ENGINES[target.codec].codec
+def _codec(file: ConfigFile, target: Target) -> Codec:
+    if not target.rented:
+        return ENGINES[target.codec].codec
+    provider, auth = PROVIDERS[target.codec], file.settings.targets[target.name].auth
+    if auth is None:
+        return provider.codec()
+    try:
+        return adapted(provider.codec(), signer=provider.sign_ins[auth](target))
+    except ValueError as error:
+        raise file.refuse(("targets", target.name, "auth"), str(error)) from None
 
 
 def _pricer(specs: Mapping[str, TargetSettings], book: PriceBook) -> Callable[[Target, date], PriceCard | None]:

@@ -158,6 +158,8 @@ class TargetSettings(Section):
     """The exact model: a dated snapshot, or weights with their revision."""
     key: Reference | None = None
     """Its credential: `env:NAME` or `file:PATH`."""
+    auth: Annotated[str, known("auth", frozenset(name for row in PROVIDERS.values() for name in row.sign_ins))] | None = None
+    """In place of a key, what the machine is signed in as: `aws` (bedrock) or `entra` (azure)."""
     regions: Regions = Field([])
     """Where it may process data."""
     clearance: Class
@@ -205,6 +207,10 @@ class TargetSettings(Section):
             raise ValueError("url is missing: where does it answer?")
         if "?" in (self.url or "") and (self.provider is None or not PROVIDERS[self.provider].queries):
             raise ValueError("only azure has an API version in its url; end it without a query")
+        if self.auth is not None and (self.provider is None or self.auth not in PROVIDERS[self.provider].sign_ins):
+            raise ValueError(f"{self.provider or self.engine} has no auth: {self.auth}; give it a key")
+        if self.auth is not None and self.key is not None:
+            raise ValueError("give either key: or auth:, not both")
         if self.weights is not None and self.engine is None:
             raise ValueError("weights is for an engine of your own; nobody here can check those of a provider")
         if self.weights_file is not None and self.weights is None:

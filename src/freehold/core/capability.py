@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 Capability: TypeAlias = Literal[
     "tools",
-    "parallel_tools",
+    "single_tool_call",  # one at most, where that is asked; that there may be several is what every API does without a word
     "json_schema",  # enforced: the answer follows the schema whatever the model would have said
     "json_object",
     "vision",

@@ -15,14 +15,22 @@ from freehold.core.said import Step, Whole
 from freehold.core.target import Target
 from freehold.core.usage import Usage
 
+Signer: TypeAlias = Callable[["HttpCall"], Awaitable["HttpCall"]]
+
 
 class HttpCall(msgspec.Struct, frozen=True):
-    """One outbound HTTP request, fully written by a codec. The outbound client adds nothing but framing."""
+    """One outbound HTTP request, fully written by a codec. The outbound client adds nothing but framing.
+
+    `of`: the URL of the target whose certificates and proxy hold for it, where that is not its own origin's. `signer` writes what
+    only the moment of sending can: a signature, a token that expires. It raises UpstreamFailure where it cannot.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
     method: str = "POST"
+    of: str | None = None
+    signer: Signer | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -102,11 +110,25 @@ class StepReader(Protocol):
     """Events of a target's dialect in, steps out; one stream."""
 
     def read(self, event: bytes) -> Sequence[Step]:
-        """One complete SSE event. Raises ValueError on malformed data."""
+        """One complete event, as the target's splitter cut it. Raises ValueError on malformed data."""
         ...
 
     def close(self) -> Sequence[Step]:
         """The connection ended. Closed where that is how the dialect ends a finished stream; else what was still held."""
+        ...
+
+
+class Splitter(Protocol):
+    """Cuts the bytes of one stream into whole events. `content_type`: what such a stream says it is."""
+
+    content_type: str
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that this chunk completes. Raises ValueError on bytes that are none, but never in place of events."""
+        ...
+
+    def require_short(self) -> None:
+        """Raises ValueError where the event under way is past the limit."""
         ...
 
 
@@ -172,15 +194,18 @@ Follower: TypeAlias = Callable[[bytes, Target, bool], Follow | None]
 class Codec(msgspec.Struct, frozen=True, kw_only=True):
     """How one kind of target is spoken to: no sockets, no retries, no auth flow.
 
-    `natives`: the dialects it takes as they come; `composer`: what all others are said in, None where it takes no others.
+    `natives`: the dialects it takes as they come; `composer`: what all others are said in, None where it takes no others, and
+    `splitter` what cuts the streams that its reader reads, None where those are server-sent events.
     `verdict` judges an error reply by status, headers and body. `follow`, where a good reply to the first call is not the answer
-    yet: what to ask next, from its body, the target and whether a stream is wanted; None: that body is the answer.
+    yet: what to ask next, from its body, the target and whether a stream is wanted; None: that body is the answer. It raises
+    ValueError where the body names a host that is none of that API's: our key and our requests go nowhere else.
     """
 
     natives: Mapping[Dialect, Native]
     composer: Composer | None
     verdict: Judge
     follow: Follower | None = None
+    splitter: Callable[[], Splitter] | None = None
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):

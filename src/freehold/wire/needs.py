@@ -27,7 +27,12 @@ class _Output(msgspec.Struct):
     format: _Format | None = None
 
 
-_output = msgspec.json.Decoder(_Output | None)
+class _Choice(msgspec.Struct):
+    disable_parallel_tool_use: bool | None = None
+
+
+_output, _choice = msgspec.json.Decoder(_Output | None), msgspec.json.Decoder(_Choice | None)
+_flag = msgspec.json.Decoder(bool | None)
 _format, _words = msgspec.json.Decoder(_Format | None), msgspec.json.Decoder(list[str] | None)
 _any = msgspec.json.Decoder()
 
@@ -38,8 +43,8 @@ def needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
     needs: set[Capability] = set()
     if _given(fields, "tools") or _given(fields, "functions"):
         needs.add("tools")
-        if _given(fields, "parallel_tool_calls"):
-            needs.add("parallel_tools")
+        if _read(_flag, fields, "parallel_tool_calls") is False:  # true is what the API does without a word: it asks for nothing
+            needs.add("single_tool_call")
     if "response_format" in fields:
         form = _read(_format, fields, "response_format")
         if form is not None and form.type == "json_schema":
@@ -62,6 +67,9 @@ def messages_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]:
     needs: set[Capability] = set()
     if _given(fields, "tools"):
         needs.add("tools")
+        choice = _read(_choice, fields, "tool_choice")
+        if choice is not None and choice.disable_parallel_tool_use:
+            needs.add("single_tool_call")
     config = _read(_output, fields, "output_config")
     for form in (config and config.format, _read(_format, fields, "output_format")):
         if form is not None:
@@ -76,8 +84,8 @@ def responses_needs_of(fields: Fields, parts: Set[str]) -> frozenset[Capability]
     needs: set[Capability] = set()
     if _given(fields, "tools"):
         needs.add("tools")
-        if _given(fields, "parallel_tool_calls"):
-            needs.add("parallel_tools")
+        if _read(_flag, fields, "parallel_tool_calls") is False:  # true is what the API does without a word: it asks for nothing
+            needs.add("single_tool_call")
     output = _read(_output, fields, "text")
     if output is not None and output.format is not None:
         if output.format.type == "json_schema":

@@ -13,13 +13,16 @@ class EventTooLong(ValueError):
 class EventSplitter:
     """Feed chunks cut anywhere; take whole events, each with its blank line, whose concatenation is the input."""
 
+    content_type = "text/event-stream"
+
     def __init__(self, max_event_bytes: int = 4 * 1024 * 1024) -> None:
         self._buffer = bytearray()
         self._searched = 0
         self._max = max_event_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The events that this chunk completes. Raises EventTooLong."""
+        """The events that this chunk completes. Raises EventTooLong, but never in place of events: then at the next call."""
+        self.require_short()
         buffer = self._buffer
         if not buffer and chunk.find(b"\n\n") == len(chunk) - 2 and b"\r" not in chunk and len(chunk) > 1:
             return [chunk]  # most chunks are one event
@@ -33,9 +36,14 @@ class EventSplitter:
         if start:
             del buffer[:start]
         self._searched = len(buffer)
-        if len(buffer) > self._max:
-            raise EventTooLong(f"an event exceeds {self._max} bytes")
+        if not events:
+            self.require_short()
         return events
+
+    def require_short(self) -> None:
+        """Raises EventTooLong where the event under way is past the limit."""
+        if len(self._buffer) > self._max:
+            raise EventTooLong(f"an event exceeds {self._max} bytes")
 
     def rest(self) -> bytes:
         """What came after the last whole event."""

@@ -22,12 +22,14 @@ ASK = Conversation(turns=(Turn("user", (Text("hi"),)),), max_tokens=9, seed=3)
 CHAT = ChatSurface().read(b'{"model":"w","messages":[{"role":"user","content":"hi"}],"stream":true}', {})
 NAMED = (
     "openai anthropic google google_openai replicate mistral xai groq together deepseek openrouter fireworks qwen azure cohere"
+    " bedrock"
 )
 KEYS = {"anthropic": "x-api-key", "google": "x-goog-api-key", "azure": "api-key"}
 URLS = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "google": "https://generativelanguage.googleapis.com/v1beta/models/owner/m:generateContent",
     "replicate": "https://api.replicate.com/v1/models/owner/m/predictions",
+    "bedrock": "https://house.test/model/owner%2Fm/converse",
     "azure": "https://house.test/openai/deployments/owner%2Fm/chat/completions?api-version=2024-10-21",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "google_openai": "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
@@ -50,9 +52,13 @@ def test_the_names() -> None:
     assert PROVIDERS.keys() == {*NAMED.split(), "openai_compatible", "lab"}
     assert not PROVIDERS.keys() & ENGINES.keys()
     own = {name for name, provider in PROVIDERS.items() if provider.url is None}
-    assert own == {"azure", "openai_compatible", "lab"}
+    assert own == {"azure", "bedrock", "openai_compatible", "lab"}
     assert all(provider.key_env for name, provider in PROVIDERS.items() if name not in {"openai_compatible", "lab"})
-    assert PROVIDERS["google_openai"].company == "google"
+    assert (PROVIDERS["google_openai"].company, PROVIDERS["bedrock"].company) == ("google", "aws")
+    assert {name: set(row.sign_ins) for name, row in PROVIDERS.items() if row.sign_ins} == {
+        "azure": {"entra"},
+        "bedrock": {"aws"},
+    }
 
 
 def test_adding_one_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +95,11 @@ def test_every_provider_can_be_asked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
+def test_only_bedrock_streams_otherwise_than_in_server_sent_events(name: str) -> None:
+    assert (PROVIDERS[name].codec().splitter is not None) == (name == "bedrock")
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
 def test_only_replicate_takes_further_calls(name: str) -> None:
     assert (PROVIDERS[name].codec().follow is not None) == (name == "replicate")
 
@@ -98,6 +109,7 @@ NATIVES: Mapping[str, set[Dialect]] = {
     "anthropic": {"anthropic_messages", "anthropic_count_tokens"},
     "google": set(),
     "replicate": set(),
+    "bedrock": set(),
     "azure": {"openai_chat", "openai_completions", "openai_embeddings"},
     "lab": {"openai_chat"},
 }

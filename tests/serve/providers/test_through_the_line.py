@@ -13,7 +13,7 @@ from in_memory import MemoryLedger, MemorySink
 
 from freehold.core.data import DataClass
 from freehold.core.entry import Entry
-from freehold.core.ports import Surface
+from freehold.core.ports import HttpCall, Surface, UpstreamReply
 from freehold.core.target import Secret, Target, Workload
 from freehold.serve.access.keys import Key, Keyring, digest
 from freehold.serve.gateway.handle import handle
@@ -49,6 +49,18 @@ def replicate(line: str, root: str) -> tuple[str, bytes]:
     return JSON, json.dumps(prediction | {"urls": {"get": f"{root}/v1/predictions/p", "stream": f"{root}/stream/p"}}).encode()
 
 
+class Noting(DirectOutbound):
+    """The real client, whose calls are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[HttpCall] = []
+
+    async def send(self, call: HttpCall) -> UpstreamReply:
+        self.calls.append(call)
+        return await super().send(call)
+
+
 async def ask(
     name: str, answers: Callable[[str, str], tuple[str, bytes]], side: Any, stream: bool
 ) -> tuple[bytes, Entry, list[str]]:
@@ -73,7 +85,7 @@ async def ask(
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     root = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     ledger, sink = MemoryLedger(), MemorySink()
-    async with server, DirectOutbound() as outbound:
+    async with server, Noting() as outbound:
         gateway = Gateway(policy(name, f"{root}/v1"), outbound, ledger)
         body = {"model": "w", "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": "Tell me"}]}
 
@@ -82,6 +94,7 @@ async def ask(
 
         await handle(surface, {"authorization": "Bearer key"} | headers, sent, sink, gateway)
     assert sink.status == 200, sink.body
+    assert [call.of for call in outbound.calls] == [None, *[f"{root}/v1"] * (len(lines) - 1)], "the target's way, to its end"
     return sink.body, ledger.entries[0], lines
 
 

@@ -20,6 +20,7 @@ RENTED = Target(
     secret=Secret("k"),
 )  # fmt: skip
 OWNED = msgspec.structs.replace(RENTED, kind="owned", model="m@rev", secret=None, url="http://127.0.0.1:8000")
+LOOK = {"name": "f", "input_schema": {}}
 PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}
 
 
@@ -164,7 +165,9 @@ def test_hosts_are_those_of_media_alone() -> None:
     ("fields", "needs"),
     [
         ({}, set()),
-        ({"tools": [{"name": "f", "input_schema": {}}]}, {"tools"}),
+        ({"tools": [LOOK]}, {"tools"}), ({"tools": [LOOK], "tool_choice": {"type": "any"}}, {"tools"}),
+        ({"tools": [LOOK], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, {"tools", "single_tool_call"}),
+        ({"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, set()),
         ({"output_config": {"format": {"type": "json_schema", "schema": {}}}}, {"json_schema"}),
         ({"output_config": {"effort": "low"}}, set()),
         ({"output_format": {"type": "json_schema", "schema": {}}}, {"json_schema"}),
@@ -172,7 +175,7 @@ def test_hosts_are_those_of_media_alone() -> None:
         ({"content": [PDF | {"source": {"type": "text", "data": "x", "media_type": "text/plain"}}]}, set()),
         ({"content": [{"type": "image", "source": {"type": "base64", "data": "AA=="}}]}, {"vision"}),
     ],
-)
+)  # fmt: skip
 def test_needs(fields: dict[str, Any], needs: set[str]) -> None:
     assert SURFACE.read(body(**fields), {}).needs == needs
 

@@ -70,7 +70,7 @@ def parts(*content: Any, role: str = "user") -> tuple[Any, ...]:
 def test_codex() -> None:
     request = SURFACE.read(msgspec.json.encode(CODEX), {})
     assert request.egress == set()
-    assert request.needs == {"tools", "vision"}
+    assert request.needs == {"tools", "vision", "single_tool_call"}
     said = SURFACE.parse(request)
     assert said.turns == (
         Turn("system", (Text("You are a coder."),)), Turn("system", (Text("<permissions>"),)),

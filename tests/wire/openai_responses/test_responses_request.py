@@ -150,7 +150,8 @@ def test_no_input_escapes_the_judge(value: Any) -> None:
     ("fields", "needs"),
     [
         ({"tools": [FUNCTION]}, {"tools"}), ({"tools": []}, set()),
-        ({"tools": [FUNCTION], "parallel_tool_calls": True}, {"tools", "parallel_tools"}),
+        ({"tools": [FUNCTION], "parallel_tool_calls": True}, {"tools"}),
+        ({"tools": [FUNCTION], "parallel_tool_calls": False}, {"tools", "single_tool_call"}),
         ({"text": SCHEMA}, {"json_schema"}), ({"text": {"format": {"type": "json_object"}}}, {"json_object"}),
         ({"text": {"format": {"type": "text"}, "verbosity": "low"}}, set()), ({"text": None}, set()),
         ({"top_logprobs": 3}, {"logprobs"}), ({"include": ["message.output_text.logprobs"]}, {"logprobs"}),

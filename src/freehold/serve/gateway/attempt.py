@@ -127,7 +127,7 @@ async def _try(candidate: Candidate, speech: Speech, gateway: Gateway, record: R
                 raise Failed(verdict, upstream.status, said, same_dialect=isinstance(exchange, Untouched))
             answer = Answer(trial, upstream, exchange, gateway.board, visit)
             if speech.request.stream:
-                _require_events(upstream)
+                _require_events(upstream, exchange.stream_type)
                 limit_s, awaited = bounds.first_token_s, "first token"
                 limit.reschedule(asyncio.get_running_loop().time() + limit_s)
                 await answer.read_to_first_token(bounds.reply_bytes)
@@ -204,7 +204,8 @@ async def _followed(
         if following is None:
             return _Read(upstream, body)
         await asyncio.sleep(max(following.after_s, _SHORTEST_WAIT_S))
-        upstream = await gateway.outbound.send(following.call)
+        # On another host of that API too, what reaches the target reaches its answer: the same certificates, the same proxy.
+        upstream = await gateway.outbound.send(msgspec.structs.replace(following.call, of=candidate.target.url))
     upstream.close()
     raise UpstreamFailure("timed_out", f"no answer after {_MOST_FOLLOWS} questions for it")
 
@@ -229,9 +230,9 @@ class _Read:
         self._upstream.close()
 
 
-def _require_events(upstream: UpstreamReply) -> None:
+def _require_events(upstream: UpstreamReply, stream_type: str) -> None:
     kind = upstream.headers.get("content-type", "none").lower()
-    if not kind.startswith("text/event-stream"):
+    if not kind.startswith(stream_type):
         what = "JSON" if kind.startswith("application/json") else "something else"  # in words of ours: the target's are not kept
         raise UpstreamFailure("malformed", f"a stream was asked for, {what} came")
 

@@ -4,12 +4,12 @@ Where both speak one dialect the bytes pass untouched and are only counted. Else
 the answer written anew for the caller: whole answers and streams through the same steps.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from freehold.core.conversation import Conversation, Untranslatable
 from freehold.core.decision import Decision
-from freehold.core.ports import Codec, Composer, Delta, HttpCall, Native, Reply, Surface
+from freehold.core.ports import Codec, Delta, HttpCall, Native, Reply, Splitter, Surface
 from freehold.core.prompt import Variant
 from freehold.core.request import Request
 from freehold.core.said import Broke, Closed, Piece, Step, Stopped, Used, Whole
@@ -21,16 +21,18 @@ from freehold.wire.anthropic_messages import counted
 from freehold.wire.prompting.request import prompted
 from freehold.wire.sse import EventSplitter
 
-Events: TypeAlias = list[tuple[bytes, Delta]]
+Event: TypeAlias = tuple[bytes, Delta]
+Events: TypeAlias = list[Event]
 
 
 class Exchange(Protocol):
     """What one attempt says and understands. Malformed answers raise ValueError, or RecursionError.
 
-    `left_out`: fields that change no answer and could not be said to this target.
+    `left_out`: fields that change no answer and could not be said to this target. `stream_type`: the content type of its streams.
     """
 
     left_out: frozenset[str]
+    stream_type: str
 
     def call(self) -> HttpCall:
         """What is sent."""
@@ -40,8 +42,9 @@ class Exchange(Protocol):
         """A whole reply as its caller may have it."""
         ...
 
-    def feed(self, chunk: bytes) -> Events:
-        """The events that this chunk completes, each as it is passed on and as it counts."""
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that this chunk completes, each as it is passed on and as it counts; those before a malformed one come
+        before its error."""
         ...
 
     def end(self) -> Events:
@@ -53,6 +56,7 @@ class Untouched:
     """Both speak the same dialect."""
 
     left_out: frozenset[str] = frozenset()
+    stream_type = EventSplitter.content_type
 
     def __init__(self, request: Request, target: Target, native: Native, surface: Surface, restorer: Restorer | None) -> None:
         self._request = request
@@ -73,8 +77,10 @@ class Untouched:
         reply = self._native.decode(body)
         return (body if self._restorer is None else self._restorer.body(body)), reply
 
-    def feed(self, chunk: bytes) -> Events:
-        return [self._passed(event) for event in self._splitter.feed(chunk)]
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        for event in self._splitter.feed(chunk):
+            yield self._passed(event)
+        self._splitter.require_short()
 
     def end(self) -> Events:
         if self._done or self._finished < self._request.choices or not self._ending:
@@ -82,7 +88,7 @@ class Untouched:
         held = b"" if self._stream is None else self._stream.end()
         return [(held + self._ending, Delta(done=True))]  # some servers leave the end out; callers wait for it
 
-    def _passed(self, event: bytes) -> tuple[bytes, Delta]:
+    def _passed(self, event: bytes) -> Event:
         delta = self._count.delta(event)
         self._finished += delta.finished
         self._done = self._done or delta.done
@@ -96,16 +102,18 @@ class Untouched:
 class Translated:
     """They do not. `call` was composed when the target was decided on, so nothing untranslatable gets here."""
 
-    def __init__(self, request: Request, call: HttpCall, composer: Composer, surface: Surface, restorer: Restorer | None) -> None:
+    def __init__(self, request: Request, call: HttpCall, codec: Codec, surface: Surface, restorer: Restorer | None) -> None:
+        assert codec.composer is not None, "else nothing could be composed"
         self.left_out: frozenset[str] = frozenset()
         self._request = request
         self._call = call
-        self._composer = composer
+        self._composer = codec.composer
         self._surface = surface
         self._restorer = restorer
         self._steps = None if restorer is None else StepRestorer(restorer)
-        self._splitter = EventSplitter()
-        self._reader = composer.reader()
+        self._splitter: Splitter = EventSplitter() if codec.splitter is None else codec.splitter()
+        self.stream_type = self._splitter.content_type
+        self._reader = codec.composer.reader()
         self._writer = surface.writer(request)
         self._finished = 0
         self._done = False
@@ -120,8 +128,10 @@ class Translated:
             whole = restored(whole, self._restorer)
         return self._surface.whole(whole, self._request), reply
 
-    def feed(self, chunk: bytes) -> Events:
-        return [self._said(self._reader.read(event)) for event in self._splitter.feed(chunk)]
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        for event in self._splitter.feed(chunk):
+            yield self._said(self._reader.read(event))
+        self._splitter.require_short()
 
     def end(self) -> Events:
         steps = list(self._reader.close())
@@ -130,7 +140,7 @@ class Translated:
             events.append(self._said([Closed()]))
         return events
 
-    def _said(self, steps: Sequence[Step]) -> tuple[bytes, Delta]:
+    def _said(self, steps: Sequence[Step]) -> Event:
         delta = _counted(steps)
         self._finished += delta.finished
         self._done = self._done or delta.done
@@ -207,7 +217,7 @@ class Speech:
             raise Untranslatable(self.request.dialect, "this target takes no request of another dialect")
         conversation = said.conversation()
         call = codec.composer.compose(conversation, target, stream=self.request.stream)
-        exchange = Translated(said.request, call, codec.composer, self.surface, restorer)
+        exchange = Translated(said.request, call, codec, self.surface, restorer)
         exchange.left_out = conversation.hints - codec.composer.carries
         return exchange
 

@@ -2,24 +2,28 @@
 
 `url` is the resource (`https://NAME.openai.azure.com`), `model` the deployment there: the path names the deployment and the query
 the API's version, which the URL may state (`?api-version=...`). A URL that ends in `/openai/v1` is Microsoft's newer API, which
-takes the deployment as the model and needs no version. Keys only: there is no sign-in with Microsoft Entra here.
+takes the deployment as the model and needs no version. With `auth: entra` there is no key: calls bear a token of what the machine
+is signed in to Microsoft Entra as (a managed or workload identity, a service principal, a person at the command line).
 """
 
+import time
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from freehold.core.conversation import Conversation
-from freehold.core.ports import Codec, Composer, HttpCall, StepReader
-from freehold.core.said import Whole
+from freehold.core.ports import Codec, HttpCall, Signer
 from freehold.core.target import Target
-from freehold.serve.codecs import Adapted, openai_codec
+from freehold.serve.codecs import adapted, openai_codec
 from freehold.serve.providers.provider import Provider
+from freehold.serve.providers.signing import Kept, Lease
 from freehold.wire.openai_chat import OPENAI
 
 VERSION = "2024-10-21"  # the dated one that is generally available, as of 2026-11-21
 _KEY_HEADER = msgspec.structs.replace(OPENAI, key_header="api-key")
+# What a token is for, by the cloud that the resource is in: the public one, and those of the US government and China.
+_CLOUDS = {".azure.us": "us", ".azure.cn": "cn"}
+_RENEW_BEFORE_S, _LAST_S = 300.0, 30.0
 
 
 def deployment(target: Target) -> Target:
@@ -33,31 +37,37 @@ def deployment(target: Target) -> Target:
     return msgspec.structs.replace(target, url=f"{root}?{query if mark else f'api-version={VERSION}'}")
 
 
-class _DeployedComposer:
-    """A composer that asks a deployment."""
-
-    def __init__(self, composer: Composer) -> None:
-        self._composer = composer
-        self.dialect, self.carries = composer.dialect, composer.carries
-
-    def compose(self, conversation: Conversation, target: Target, *, stream: bool) -> HttpCall:
-        return self._composer.compose(conversation, deployment(target), stream=stream)
-
-    def whole(self, body: bytes) -> Whole:
-        return self._composer.whole(body)
-
-    def reader(self) -> StepReader:
-        return self._composer.reader()
-
-
 def _codec() -> Codec:
-    plain = openai_codec("provider", ("openai_completions", "openai_embeddings"), quirks=_KEY_HEADER)
-    assert plain.composer is not None
-    return Codec(
-        natives={dialect: Adapted(native, deployment) for dialect, native in plain.natives.items()},
-        composer=_DeployedComposer(plain.composer),
-        verdict=plain.verdict,
+    return adapted(openai_codec("provider", ("openai_completions", "openai_embeddings"), quirks=_KEY_HEADER), at=deployment)
+
+
+def sign_in(target: Target) -> Signer:
+    """Puts the token on calls to that target. Raises ValueError where Microsoft's library is missing."""
+    try:
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415  an optional extra
+    except ImportError:
+        raise ValueError("signing in to Microsoft Entra needs the extra: pip install 'freehold[azure]'") from None
+    host = urlsplit(target.url).hostname or ""
+    cloud = next((name for ending, name in _CLOUDS.items() if host.endswith(ending)), "com")
+    scope = f"https://cognitiveservices.azure.{cloud}/.default"
+    identity = DefaultAzureCredential()
+
+    def get() -> Lease[str]:
+        token = identity.get_token(scope)
+        left = token.expires_on - time.time()
+        return Lease(token.token, left - _RENEW_BEFORE_S, left - _LAST_S)
+
+    credentials = Kept("token of Microsoft Entra", get)
+
+    async def sign(call: HttpCall) -> HttpCall:
+        bearer = {"authorization": f"Bearer {await credentials.value()}"}
+        return msgspec.structs.replace(call, headers={**call.headers, **bearer})
+
+    return sign
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "azure": Provider(
+        url=None, key_env="AZURE_OPENAI_API_KEY", speaks=_codec, queries=True, sign_ins={"entra": sign_in}
     )
-
-
-PROVIDERS: Mapping[str, Provider] = {"azure": Provider(url=None, key_env="AZURE_OPENAI_API_KEY", speaks=_codec, queries=True)}
+}  # fmt: skip

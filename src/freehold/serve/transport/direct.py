@@ -49,7 +49,7 @@ class DirectOutbound:
         self._resolver = Resolver()
         self._ways: dict[str, Way] = {}
         self._trusts: dict[str | None, ssl.SSLContext] = {}
-        self._routes: dict[str, _Route] = {}
+        self._routes: dict[tuple[str, str | None], _Route] = {}
         self._pools: dict[tuple[str, str | None], Pool] = {}
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -67,11 +67,14 @@ class DirectOutbound:
         self._routes.clear()
 
     async def send(self, call: HttpCall) -> UpstreamReply:
-        """Send, wait for the head. Raises UpstreamFailure, and ValueError on headers that cannot be written down.
+        """Sign where it says so, send, wait for the head. Raises UpstreamFailure, and ValueError on headers that cannot be
+        written down.
 
         Only a call that met a pooled connection which the server was just closing is sent again: nothing answered it.
         """
-        route = self._routes.get(call.url) or self._find(call.url)
+        if call.signer is not None:
+            call = await call.signer(call)
+        route = self._routes.get((call.url, call.of)) or self._find(call.url, call.of)
         if route is None:
             return await self._proxied.send(call)
         request, once = _written(call, route.place), call.headers.get("connection") == "close"
@@ -98,19 +101,19 @@ class DirectOutbound:
             await self._last_gone.wait()
         await self._proxied.__aexit__()
 
-    def _find(self, url: str) -> _Route | None:
-        """How this URL is reached from now on; None: through a proxy."""
+    def _find(self, url: str, of: str | None) -> _Route | None:
+        """How this URL is reached from now on, the way to `of` where one is named; None: through a proxy."""
         try:
             place, where = Place.of(url), origin(url)
         except ValueError as error:
             raise UpstreamFailure("unreachable", str(error)) from None
-        way = self._ways.get(where, _DIRECT)
+        way = self._ways.get(origin(of or url), _DIRECT)
         if way.proxy is not None:
             return None
         if len(self._routes) >= _MOST_URLS:
             self._routes.clear()
         pool = self._pools.setdefault((where, way.ca), Pool())
-        route = self._routes[url] = _Route(place, self._context(way.ca) if place.tls else None, pool)
+        route = self._routes[url, of] = _Route(place, self._context(way.ca) if place.tls else None, pool)
         return route
 
     def _context(self, ca: str | None) -> ssl.SSLContext:

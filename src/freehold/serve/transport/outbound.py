@@ -12,8 +12,10 @@ from typing import Self
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+from yarl import URL
 
 from freehold.core.ports import HttpCall, UpstreamFailure
+from freehold.serve.transport.places import Place
 from freehold.serve.transport.ways import Way, is_loopback, origin
 
 _TRIES = 3
@@ -79,14 +81,14 @@ class AiohttpOutbound:
 
         Only a call that met a pooled connection which the server was just closing is sent again: nothing answered it.
         """
-        way = self._ways.get(origin(call.url), _DIRECT)
+        way = self._ways.get(origin(call.of or call.url), _DIRECT)
         trusted = True if way.ca is None else self._trusts[way.ca]
         for tries_left in reversed(range(_TRIES)):
             reuse: dict[str, bool] = {}
             sent_at = time.monotonic()
             try:
                 response = await self._session.request(
-                    call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False,
+                    call.method, _as_written(call.url), data=call.body, headers=call.headers, allow_redirects=False,
                     trace_request_ctx=reuse, ssl=trusted, proxy=way.proxy,
                 )  # fmt: skip
                 return AiohttpReply(response)
@@ -101,6 +103,15 @@ class AiohttpOutbound:
     async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+def _as_written(url: str) -> URL:
+    """The URL with its escapes as they are: aiohttp would write some of them out, and a signature may cover them."""
+    try:
+        place = Place.of(url)
+    except ValueError as error:
+        raise UpstreamFailure("unreachable", str(error)) from None
+    return URL(f"{'https' if place.tls else 'http'}://{place.authority}{place.path}", encoded=True)
 
 
 def trust(ca: str) -> ssl.SSLContext:

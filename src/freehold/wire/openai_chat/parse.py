@@ -4,13 +4,14 @@ from typing import Literal
 
 import msgspec
 
-from freehold.core.conversation import Conversation, Effort, Format, Reasoning, Tool, ToolChoice, Untranslatable
+from freehold.core.conversation import Conversation, Effort, Format, Reasoning, Tool, Untranslatable
 from freehold.core.errors import BadRequest
 from freehold.core.request import Request
 from freehold.wire.openai_chat.fields import NULL, field, strictly
 from freehold.wire.openai_chat.messages import turns_of
 from freehold.wire.openai_chat.params import Fields, is_given, leftovers, sampling
 from freehold.wire.openai_chat.parts import CacheControl, mark_of, said_in
+from freehold.wire.openai_chat.tools import choice_of, schema_of
 
 
 class _Function(msgspec.Struct):
@@ -72,7 +73,6 @@ _raws, _list = msgspec.json.Decoder(list[msgspec.Raw]), msgspec.json.Decoder(lis
 _flag, _whole = msgspec.json.Decoder(bool | None), msgspec.json.Decoder(int | None)
 _words = msgspec.json.Decoder(list[str] | None)
 _effort = msgspec.json.Decoder(Effort | None)
-_MODES: dict[str, Literal["auto", "none", "any"]] = {"auto": "auto", "none": "none", "required": "any"}
 _CACHE_KEYS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 _WAYS_TO_REASON = ("reasoning_effort", "reasoning", "thinking")
 
@@ -89,7 +89,7 @@ def parse(request: Request) -> Conversation:
     return Conversation(
         turns=turns_of(field(fields, "messages", _raws, "a list of messages")),
         tools=tuple(_tool(raw, f"tools[{at}]") for at, raw in enumerate(tools)),
-        tool_choice=_choice(fields),
+        tool_choice=choice_of(fields, lambda raw: strictly(raw, _Named, "tool_choice").function.name),
         parallel_tools=field(fields, "parallel_tool_calls", _flag, "true or false"),
         format=_form(fields),
         logprobs=field(fields, "logprobs", _flag, "true or false") or False,
@@ -107,33 +107,9 @@ def _tool(raw: msgspec.Raw, place: str) -> Tool:
         raise Untranslatable(f"{place}.type", f"a tool of type {kind!r} cannot be said in another dialect")
     tool = strictly(raw, _Tool, place)
     function = tool.function
-    return Tool(
-        name=function.name, description=function.description, schema=_schema(function.parameters, f"{place}.function.parameters"),
-        strict=function.strict, cache=mark_of(tool.cache_control or function.cache_control),
-    )  # fmt: skip
-
-
-def _schema(raw: msgspec.Raw, place: str) -> msgspec.Raw | None:
-    first = memoryview(raw)[0]
-    if first not in b"{n":
-        raise BadRequest(f"{place} is not an object", param=place)
-    return raw if first == ord("{") else None
-
-
-def _choice(fields: Fields) -> ToolChoice | None:
-    raw = fields.get("tool_choice", NULL)
-    first = memoryview(raw)[0]
-    if first == ord("n"):
-        return None
-    if first == ord('"'):
-        said = msgspec.json.decode(raw, type=str)
-        if said not in _MODES:
-            raise BadRequest("tool_choice is not auto, none, required or a function's name", param="tool_choice")
-        return ToolChoice(_MODES[said])
-    kind = said_in(raw, "type", "tool_choice")
-    if kind != "function":
-        raise Untranslatable("tool_choice", f"{kind or 'a choice without a type'} cannot be said in another dialect")
-    return ToolChoice("named", strictly(raw, _Named, "tool_choice").function.name)
+    schema = schema_of(function.parameters, f"{place}.function.parameters")
+    mark = mark_of(tool.cache_control or function.cache_control)
+    return Tool(name=function.name, description=function.description, schema=schema, strict=function.strict, cache=mark)
 
 
 def _form(fields: Fields) -> Format | None:
@@ -148,7 +124,7 @@ def _form(fields: Fields) -> Format | None:
             return Format(kind="json_object")
         case "json_schema" if form.json_schema is not None:
             given = form.json_schema
-            schema = _schema(given.schema, "response_format.json_schema.schema")
+            schema = schema_of(given.schema, "response_format.json_schema.schema")
             return Format(kind="json_schema", name=given.name, description=given.description, schema=schema, strict=given.strict)
         case "json_schema":
             raise BadRequest("response_format.json_schema is missing", param="response_format.json_schema")

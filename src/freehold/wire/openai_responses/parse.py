@@ -11,7 +11,6 @@ from freehold.core.conversation import (
     Reasoning,
     Text,
     Tool,
-    ToolChoice,
     Turn,
     Untranslatable,
 )  # fmt: skip
@@ -20,6 +19,7 @@ from freehold.core.request import Request
 from freehold.wire.egress import Fields
 from freehold.wire.openai_chat.fields import FLAG, NULL, WHOLE, field, strictly
 from freehold.wire.openai_chat.parts import said_in
+from freehold.wire.openai_chat.tools import choice_of, schema_of
 from freehold.wire.openai_responses.items import turns_of
 
 
@@ -80,7 +80,6 @@ _INCLUDED = frozenset(
     "reasoning.encrypted_content web_search_call.action.sources web_search_call.results code_interpreter_call.outputs"
     " computer_call_output.output.image_url file_search_call.results message.input_image.image_url".split()
 )
-_MODES: dict[str, Literal["auto", "none", "any"]] = {"auto": "auto", "none": "none", "required": "any"}
 _number, _text = msgspec.json.Decoder(float | None), msgspec.json.Decoder(str | None)
 _list, _words = msgspec.json.Decoder(list[msgspec.Raw] | None), msgspec.json.Decoder(list[str] | None)
 _metadata, _object = msgspec.json.Decoder(dict[str, str] | None), msgspec.json.Decoder(dict[str, Any])
@@ -101,7 +100,7 @@ def parse(request: Request) -> Conversation:
     return Conversation(
         turns=system + (turns_of(fields["input"]) if _is_given(fields, "input") else ()),
         tools=tuple(_tool(raw, f"tools[{at}]") for at, raw in enumerate(tools)),
-        tool_choice=_choice(fields),
+        tool_choice=choice_of(fields, lambda raw: strictly(raw, _Named, "tool_choice").name),
         parallel_tools=field(fields, "parallel_tool_calls", FLAG, "true or false"),
         format=None if text.format is None else _format(text.format),
         max_tokens=request.max_output_tokens,
@@ -160,31 +159,8 @@ def _tool(raw: msgspec.Raw, place: str) -> Tool:
         raise Untranslatable(f"{place}.defer_loading", "no other dialect loads tools later")
     if tool.allowed_callers not in (None, ["direct"]):
         raise Untranslatable(f"{place}.allowed_callers", "no other dialect has programs that call tools")
-    schema = _schema(tool.parameters, f"{place}.parameters")
+    schema = schema_of(tool.parameters, f"{place}.parameters")
     return Tool(name=tool.name, description=tool.description, schema=schema, strict=tool.strict)
-
-
-def _schema(raw: msgspec.Raw, place: str) -> msgspec.Raw | None:
-    first = memoryview(raw)[0]
-    if first not in b"{n":
-        raise BadRequest(f"{place} is not an object", param=place)
-    return raw if first == ord("{") else None
-
-
-def _choice(fields: Fields) -> ToolChoice | None:
-    raw = fields.get("tool_choice", NULL)
-    first = memoryview(raw)[0]
-    if first == ord("n"):
-        return None
-    if first == ord('"'):
-        said = msgspec.json.decode(raw, type=str)
-        if said not in _MODES:
-            raise BadRequest("tool_choice is not auto, none, required or a function's name", param="tool_choice")
-        return ToolChoice(_MODES[said])
-    kind = said_in(raw, "type", "tool_choice")
-    if kind != "function":
-        raise Untranslatable("tool_choice", f"{kind or 'a choice without a type'} cannot be said in another dialect")
-    return ToolChoice("named", strictly(raw, _Named, "tool_choice").name)
 
 
 def _format(form: _Format) -> Format | None:
@@ -194,7 +170,7 @@ def _format(form: _Format) -> Format | None:
         case "json_object":
             return Format(kind="json_object")
         case "json_schema":
-            schema = _schema(form.schema, "text.format.schema")
+            schema = schema_of(form.schema, "text.format.schema")
             if schema is None:
                 raise BadRequest("text.format.schema is missing", param="text.format.schema")
             return Format(kind="json_schema", name=form.name, description=form.description, schema=schema, strict=form.strict)

@@ -21,10 +21,15 @@ from freehold.serve.providers import PROVIDERS
 _ENVIRONMENT = "os.environ/"
 _MOST = 1e15  # of requests, tokens or weights: what is more is a slip
 _NO_KEYS = frozenset({"", "none", "null", "empty", "dummy", "fake-key", "fake", "not-needed", "no-key", "anything"})
+# What signs in where no key does: those of a service principal, a person, or a token.
+_ENTRA = ("tenant_id", "client_id", "client_secret", "azure_ad_token", "azure_username", "azure_password", "azure_scope")
+_AWS = (
+    "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_role_name", "aws_session_name", "aws_profile_name",
+    "aws_web_identity_token",
+)  # fmt: skip
 _NO_CHAT = re.compile(r"embed|whisper|dall-e|gpt-image|imagen|rerank|moderation|(^|[-/])tts([-/]|$)", re.IGNORECASE)
 _CAPABILITIES: Mapping[str, str] = {
     "supports_function_calling": "tools",
-    "supports_parallel_function_calling": "parallel_tools",
     "supports_response_schema": "json_schema",
     "supports_vision": "vision",
     "supports_audio_input": "audio",
@@ -99,11 +104,14 @@ class _Making:
             seller = find_seller(provider, model, address, priced=price is not None)
         except ValueError as error:
             raise LeftOut(str(error)) from None
+        region = self._region(seller) if address is None and seller.name == "bedrock" else None
         name = self.around.name(self.entry.group, seller.name)
         self.target |= {seller.kind: seller.name}
         self._said_model(seller)
         if address is not None:
             self._put_address(seller, address)
+        elif region is not None:
+            self.target["url"] = f"https://bedrock-runtime.{region}.amazonaws.com"
         self.target["model"] = seller.model
         self._put_key(seller, name)
         self._put_price(seller, price)
@@ -134,17 +142,36 @@ class _Making:
 
     def _address(self) -> str | None:
         """Where it answers, if that is stated, without a slash behind it."""
-        stated = _text(self.entry.params.get(self._address_field))
+        stated = self._resolved(self._address_field, "address")
+        return None if stated is None else stated.rstrip("/")
+
+    def _resolved(self, field: str, what: str) -> str | None:
+        """What is stated there, or the variable that is named there holds now."""
+        stated = _text(self.entry.params.get(field))
         if stated is None or not stated.startswith(_ENVIRONMENT):
-            return None if stated is None else stated.rstrip("/")
+            return stated
         variable = stated.removeprefix(_ENVIRONMENT)
-        if address := self.around.environment.get(variable):
-            return address.rstrip("/")
-        raise LeftOut(f"its address is in the environment ({variable}), which is not set here; set it and import again")
+        if value := self.around.environment.get(variable):
+            return value
+        raise LeftOut(f"its {what} is in the environment ({variable}), which is not set here; set it and import again")
 
     @property
     def _address_field(self) -> str:
-        return "api_base" if self.entry.params.get("api_base") else "base_url"
+        fields = ("api_base", "aws_bedrock_runtime_endpoint")
+        return next((field for field in fields if self.entry.params.get(field)), "base_url")
+
+    def _region(self, seller: Seller) -> str:
+        """Where the model's name, the deployment or else the environment says that it is served, as LiteLLM looks for it."""
+        stated, at = self._resolved("aws_region_name", "region"), (*self.params, "aws_region_name")
+        usual = next(
+            (self.around.environment[name] for name in ("AWS_REGION_NAME", "AWS_REGION") if name in self.around.environment), None
+        )
+        region = stated or seller.region or usual
+        if region is None:
+            raise LeftOut("nothing says its region; state aws_region_name")
+        if stated is not None:
+            self.fates.mapped(at, "url, the endpoint of that region")
+        return region
 
     def _put_address(self, seller: Seller, address: str) -> None:
         at = (*self.params, self._address_field)
@@ -187,9 +214,26 @@ class _Making:
             self.remarks["key"] = f"The key itself stood in LiteLLM's file. Set {variable} to it, and take it out of there."
             where = at if stated is not None else (*self.params, "litellm_credential_name")
             self.fates.approximated(where, f"key: env:{variable}; the key itself is copied nowhere, so set that variable to it")
+        elif auth := self._signed_in(seller):
+            self.target["auth"] = auth
         elif usual is not None:
             self.target["key"] = f"env:{usual}"
             self.remarks["key"] = "LiteLLM's file names none; this is the variable that the provider's own SDK reads."
+
+    def _signed_in(self, seller: Seller) -> str | None:
+        """How the machine is known there without a key; what the file says of it is found where the cloud's own library looks."""
+        fields = {"bedrock": _AWS, "azure": _ENTRA}.get(seller.name, ())
+        said = [field for field in fields if field in self.entry.params]
+        if not (said or seller.name == "bedrock"):
+            return None
+        auth = "aws" if seller.name == "bedrock" else "entra"
+        whose = "AWS's SDK" if auth == "aws" else "Microsoft's library"
+        for field in said:
+            self.fates.approximated((*self.params, field), f"auth: {auth}, with what {whose} finds; put this where it looks")
+        self.remarks["auth"] = (
+            f"CHECK: credentials are those that {whose} finds: in the environment, a profile, the machine's role."
+        )
+        return auth
 
     def _stated_price(self) -> dict[str, Decimal] | None:
         costs = {

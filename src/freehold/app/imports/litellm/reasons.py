@@ -48,6 +48,7 @@ INFO: Mapping[str, str] = {
     "max_input_tokens": "context_tokens is of prompt and answer together; add max_output_tokens, or set it in freehold.yaml",
     "max_tokens": "it says of neither prompt nor answer that it is theirs; set max_output_tokens in freehold.yaml",
     "output_cost_per_second": "calls are billed by tokens",
+    "supports_parallel_function_calling": "no request needs it; capabilities: single_tool_call says that one call is the most",
     "team_id": "keys: team says whose requests they are",
 }
 LITELLM: Mapping[str, str] = {

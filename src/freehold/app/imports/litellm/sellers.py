@@ -13,6 +13,7 @@ from freehold.serve.providers import PROVIDERS
 
 # LiteLLM's names that differ from ours; the first that exists here is taken.
 _OUR_NAMES: Mapping[str, tuple[str, ...]] = {
+    "bedrock_converse": ("bedrock",),
     "custom_openai": ("openai_compatible",),
     "dashscope": ("qwen",),
     "fireworks_ai": ("fireworks",),
@@ -27,16 +28,20 @@ _OUR_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 # What LiteLLM takes a model for that has no provider in front, where its name alone says whose it is.
 _FAMILIES = ((re.compile(r"gpt-|chatgpt-|o\d"), "openai"), (re.compile(r"claude-"), "anthropic"))
+# How LiteLLM writes a model of Bedrock's: which of its APIs, and the region, may stand before the id.
+_BEDROCK = re.compile(r"(?:(?:converse|invoke)/)?(?:([a-z]{2}(?:-[a-z]+)+-[0-9])/)?(.+)")
 _OWN_NAMES = (".local", ".internal", ".lan", ".svc", ".localhost", ".home.arpa")
 
 
 class Seller(msgspec.Struct, frozen=True):
-    """Who serves it, and the model's name there. `differs`: what a person has to know about the choice."""
+    """Who serves it, and the model's name there. `differs`: what a person has to know about the choice. `region`: of the cloud
+    that serves it, where its name says one."""
 
     kind: Literal["provider", "engine"]
     name: str
     model: str
     differs: str | None = None
+    region: str | None = None
 
 
 def split_model(model: str, stated: str | None = None) -> tuple[str | None, str]:
@@ -65,7 +70,8 @@ def find_seller(provider: str, model: str, api_base: str | None, *, priced: bool
         if name in ENGINES:
             return Seller("engine", name, model, "taken for an engine of your own; if others run it, make it a provider")
         if name in PROVIDERS:
-            return Seller("provider", name, model)
+            found = _BEDROCK.fullmatch(model) if name == "bedrock" else None
+            return Seller("provider", name, found[2], region=found[1]) if found else Seller("provider", name, model)
     raise ValueError(
         f"there is no provider or engine for {provider!r} yet; there are {', '.join(sorted({*PROVIDERS, *ENGINES}))}"
     )
