@@ -160,10 +160,11 @@ def spreads(rows: Sequence[Row], error: np.ndarray, kept: Iterable[int]) -> dict
 
 def families(rows: Iterable[Row], fitted: Fitted) -> tuple[str, ...]:
     """The families of the rows' predictions, as coverage is judged by."""
-    return tuple(sorted({_family(row, fitted).name for row in rows}))
+    return tuple(sorted({family_of(row, fitted).name for row in rows}))
 
 
-def _family(row: Row, fitted: Fitted) -> Family:
+def family_of(row: Row, fitted: Fitted) -> Family:
+    """What the constants of a row's prediction depend on."""
     found = best(row.asked, row.shape, fitted)
     work = found.step.work
     engine = fitted.engine(row.asked.engine)
@@ -191,6 +192,6 @@ def judged(rows: Sequence[Row], error: np.ndarray, fitted: Fitted) -> np.ndarray
             if rows[n].group not in others.spreads:
                 made[n] = math.nan
                 continue
-            found = judge(math.exp(error[n]), _family(rows[n], fitted), rows[n].scenario, others)
+            found = judge(math.exp(error[n]), family_of(rows[n], fitted), rows[n].scenario, others)
             made[n] = found.middle, found.low80, found.high80
     return made

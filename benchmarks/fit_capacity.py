@@ -24,6 +24,9 @@ from freehold.stats.intervals import coverage, interval_score
 ROOT = Path(__file__).parents[1]
 CONSTANTS = ROOT / "src/freehold/catalog/data/efficiency.yaml"
 PAGE = ROOT / "docs/explain/capacity.md"
+# What the model was asked to reach with a curve left out: median error, P90 (None: not asked), and the coverage of the interval.
+BARS: dict[str, tuple[float, float | None]] = {"offline dense": (0.15, 0.30), "offline moe": (0.25, None)}
+COVERED = (0.65, 0.92)
 COMMAND = "python -m benchmarks.fit_capacity --write"
 
 
@@ -41,8 +44,9 @@ def main() -> None:
         out.print("\n".join([*table(rows, shipped(rows, fitted)), *_aside(left)]), highlight=False, markup=False, soft_wrap=True)
         return
     rows, left = read_rows(load_truth(), facts, fitted)
-    made, lines = assess(rows, fitted, left)
+    made, lines, held = assess(rows, fitted, left)
     out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    notes.print("\n".join(held), highlight=False, markup=False, soft_wrap=True)
     if given.write:
         CONSTANTS.write_text(_yaml(made), encoding="utf-8")
         page = PAGE.read_text(encoding="utf-8")
@@ -51,8 +55,8 @@ def main() -> None:
         PAGE.write_text(page, encoding="utf-8")
 
 
-def assess(rows: list[Row], fitted: Fitted, left: Sequence[str]) -> tuple[Fitted, list[str]]:
-    """The fit to all offline rows with the spreads of those left out, and the error tables as Markdown."""
+def assess(rows: list[Row], fitted: Fitted, left: Sequence[str]) -> tuple[Fitted, list[str], list[str]]:
+    """The fit to all offline rows with the spreads of those left out, the error tables as Markdown, and a line for each bar."""
     offline = [row for row in rows if row.group.startswith("offline")]
     promised = [row for row in rows if not row.group.startswith("offline")]
     # From the starting values, so that yesterday's fit has no say in today's.
@@ -70,10 +74,27 @@ def assess(rows: list[Row], fitted: Fitted, left: Sequence[str]) -> tuple[Fitted
         spreads=spreads(ordered, error, range(len(ordered))),
         covered=families(offline, made),
     )
-    lines = table(ordered, judged(ordered, error, made))
+    bounds = judged(ordered, error, made)
+    lines = table(ordered, bounds)
     whole = [f"{kind} {_errors(by_model[[r.kind == kind for r in offline]])}" for kind in ("dense", "moe")]
     lines += ["", f"With a whole *model* left out on every GPU: {'; '.join(whole)}."]
-    return made, lines + _aside(left)
+    return made, lines + _aside(left), bars(ordered, bounds)
+
+
+def bars(rows: Sequence[Row], bounds: np.ndarray) -> list[str]:
+    """What was asked beside what was reached."""
+    lines = []
+    for group, (most, tail) in BARS.items():
+        middle, low, high = bounds[[row.group == group for row in rows]].T
+        off, covered = np.abs(middle - 1), coverage(low, high, np.ones(len(middle)))
+        median, p90 = np.median(off), np.quantile(off, 0.9)
+        held = median <= most and (tail is None or p90 <= tail) and COVERED[0] <= covered <= COVERED[1]
+        asked = "" if tail is None else f" (bar {tail:.0%})"
+        lines.append(
+            f"{group}: median error {median:.1%} (bar {most:.0%}), P90 {p90:.1%}{asked}, 80 % interval covers {covered:.0%} "
+            f"(bar {COVERED[0]:.0%} to {COVERED[1]:.0%}): {'held' if held else 'NOT held'}"
+        )
+    return lines
 
 
 def _aside(left: Sequence[str]) -> list[str]:

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvicorn
 from e2e.house import free_port
 
+from freehold.app.calibrating import outcome
 from freehold.app.calibration_file import (
     FILE_NAME,
     Calibrated,
@@ -24,7 +26,10 @@ from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
 from freehold.core.target import Target
 from freehold.lab.engine import EngineSettings, build_engine
-from freehold.plan.capacity.calibration.law import CONSTANTS
+from freehold.plan.capacity.calibration.design import planned_loads
+from freehold.plan.capacity.calibration.law import CONSTANTS, LatencyLaw
+from freehold.plan.capacity.calibration.slots import under_load
+from freehold.plan.capacity.calibration.timings import Load, Timing
 
 CONFIG = """version: 1
 store: sqlite:///probe.db
@@ -93,9 +98,10 @@ def test_a_target_is_measured_and_its_constants_are_kept(engine: str, tmp_path: 
 
 
 def test_without_a_configuration_nothing_is_kept(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("--url", engine, "--model", "x", "--seconds", "1", "--isl", "16", "--osl", "16", "--rounds", "1", "--slots", "1")
+    run("--url", engine, "--model", "x", "--seconds", "1", "--isl", "16", "--osl", "16", "--rounds", "2", "--slots", "1")
     told = capsys.readouterr()
     assert "held-out loads" in told.out
+    assert "repeats of a load, by each other" in told.out
     assert "nothing written" in told.err
     assert list(tmp_path.iterdir()) == []
 
@@ -118,8 +124,32 @@ def test_results_of_another_tool_are_taken_instead(tmp_path: Path, capsys: pytes
     assert code == (0 if said["good"] else 1)
     assert said["file"] is None
     assert said["calibration"] is None
-    assert [load["name"] for load in said["outcome"]["held_out"]["loads"]] == ["c2.json, 2 at once"]
+    held_out = [(load["name"], load["input_tokens"]) for load in said["outcome"]["held_out"]["loads"]]
+    assert held_out == [("c2.json, 2 at once", 50), ("c2.json, 2 at once", 100)]
     assert said["outcome"]["requests"] == 8 * 7
+
+
+def test_what_neighbours_took_is_told_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loads are those of a law that is known, so that only the telling is tried here."""
+    law = LatencyLaw(fixed_s=0.01, prefill_s=2e-4, sequence_s=1e-3, context_s=1e-6, overhead_s=0.01, admission_s=0.0, slots=2)
+    loads: dict[bool, list[Load]] = {False: [], True: []}
+    for planned in planned_loads(2, 64, 32):
+        rows = tuple(
+            Timing(sent_s=0.0, first_s=0.0, last_s=0.0, input_tokens=one.input_tokens, output_tokens=one.output_tokens)
+            for one in planned.lengths * 4
+        )
+        asked = Load(name=planned.name, concurrency=planned.concurrency, timings=rows)
+        loads[planned.held_out].append(msgspec.structs.replace(asked, timings=under_load(law, asked)))
+    seen = msgspec.structs.replace(outcome(loads[False], loads[True], 2), waited=0.4)
+    monkeypatch.setattr("freehold.app.cli.calibrate.measured", lambda *_: seen)
+    config = configured(tmp_path, "http://127.0.0.1:9")
+    assert run("--target", "own", "-c", str(config)) == 0
+    assert "other programs had the engine's core for 40% of the time" in capsys.readouterr().err
+    kept = read_calibrations(config)["own"]
+    assert kept.source == f"freehold calibrate, {seen.requests} requests, without the 40% of the time it waited for a core"
+    assert kept.law().apart_s == seen.fit.law.apart_s
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def explained(capsys: pytest.CaptureFixture[str], model: str, *options: str, cap
     body = {"model": model, "messages": [{"role": "user", "content": "hello"}]} | ({} if cap is None else {"max_tokens": cap})
     Path("request.json").write_bytes(msgspec.json.encode(body))
     with pytest.raises(SystemExit) as ended:
-        main(["explain", "request.json", *options])
+        main(["explain", "request.json", "--surface", "chat", *options])
     printed = capsys.readouterr()
     assert isinstance(ended.value.code, int)
     return ended.value.code, printed.out, printed.err
@@ -95,7 +95,7 @@ def test_what_is_left_comes_from_the_ledger(capsys: pytest.CaptureFixture[str]) 
     _, said, _ = explained(capsys, "rent", "--ledger", "elsewhere.db")
     assert "0.750000 left of $1.00" in said
     _, said, _ = explained(capsys, "own")
-    assert "nothing is set aside, since nothing rented would be tried" in said
+    assert "nothing is set aside, since nothing would be billed" in said
     assert "limit words" not in said
 
 

@@ -15,13 +15,15 @@ from freehold.app import config_file
 from freehold.app.cli import main
 from freehold.app.cli.counted_words import counted_words
 from freehold.app.counting import Moment
-from freehold.app.explaining import explain
+from freehold.app.explaining import Asked, explain
 from freehold.app.policy import build_policy
 from freehold.app.running import Running
 from freehold.core.decision import Load, TargetState
+from freehold.core.request import Dialect
 from freehold.serve.access.keys import digest
 from freehold.serve.gateway.handle import handle
 from freehold.serve.gateway.house import Gateway
+from freehold.wire.dialects import SURFACES
 from freehold.wire.openai_chat.surface import ChatSurface
 
 CONFIG = f"""\
@@ -36,6 +38,7 @@ workloads:
   triage: {{targets: [box, api, far], spill: true}}
   held: {{targets: [box, api], spill: false}}
 """
+CHAT = ChatSurface()
 TODAY = date(2026, 11, 21)
 NOW = 1_795_000_000.0
 
@@ -95,7 +98,7 @@ def test_what_happens_next(config: str, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_as_json_and_on_standard_input(config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body("gpt-4o", max_tokens=2000))))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body("gpt-4o", max_completion_tokens=2000))))
     code, said, _ = called(["-c", config, "--workload", "triage", "--json"], capsys)
     made = msgspec.json.decode(said)
     assert code == 0
@@ -123,6 +126,7 @@ def test_a_refusal_is_the_answer_no(config: str, tmp_path: Path, capsys: pytest.
         (["nowhere.json"], "cannot read nowhere.json: No such file or directory"),
         (["--key", "nobody"], "no key 'nobody' in the file; there are app"),
         (["--header", "x-freehold-data"], "--header is 'x-freehold-data'; write name=value"),
+        (["--surface", "chat/completions"], "--surface is 'chat/completions'; use one of chat, completions, responses, "),
     ],
 )
 def test_bad_input(
@@ -153,7 +157,7 @@ def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy
     headers = {"authorization": "Bearer secret"} | ({} if data is None else {"x-freehold-data": data})
     key = policy.keys.find(digest("secret"))
     assert key is not None
-    said = explain(body(), key, headers, policy, Moment(NOW))
+    said = explain(Asked(CHAT, body(), headers), key, policy, Moment(NOW))
 
     async def run() -> tuple[list[str], list[tuple[str, str]]]:
         outbound, ledger = Outbound(["down"]), MemoryLedger()
@@ -164,7 +168,7 @@ def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy
         async def read() -> bytes:
             return body()
 
-        await handle(ChatSurface(), headers, read, MemorySink(), gateway)
+        await handle(CHAT, headers, read, MemorySink(), gateway)
         (entry,) = ledger.entries
         return outbound.reached, [(removed.target, removed.constraint) for removed in entry.removed]
 
@@ -174,14 +178,73 @@ def test_the_gateway_does_what_was_explained(config: str, data: str | None, busy
     assert removed == [(r.target, r.constraint) for r in said.removed]
 
 
+ASKED: dict[str, dict[str, Any]] = {
+    "openai_chat": {"messages": [{"role": "user", "content": "hello"}], "max_completion_tokens": 9},
+    "openai_completions": {"prompt": "hello", "max_tokens": 9},
+    "openai_responses": {"input": [{"role": "user", "content": "hello"}], "max_output_tokens": 9},
+    "openai_embeddings": {"input": ["hello"], "encoding_format": "float"},
+    "anthropic_messages": {"messages": [{"role": "user", "content": "hello"}], "system": "Be brief.", "max_tokens": 9},
+    "anthropic_count_tokens": {"messages": [{"role": "user", "content": "hello"}], "system": "Be brief."},
+}
+
+
+@pytest.mark.parametrize("dialect", ASKED)
+async def test_every_dialect_is_explained_as_the_gateway_decides(
+    dialect: Dialect, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = msgspec.json.encode({"model": "triage"} | ASKED[dialect])
+    code, said, _ = called([sent(raw, tmp_path), "-c", config, "--json"], capsys)
+    made = msgspec.json.decode(said)
+    assert made["dialect"] == dialect
+    outbound, ledger = Outbound(["down"]), MemoryLedger()
+    gateway = Gateway(build_policy(config_file.load(Path(config)), TODAY), outbound, ledger)
+
+    async def read() -> bytes:
+        return raw
+
+    await handle(SURFACES[dialect], {"authorization": "Bearer secret"}, read, MemorySink(), gateway)
+    (entry,) = ledger.entries
+    assert outbound.reached == [choice["target"] for choice in made["choices"]]
+    assert [(r.target, r.constraint) for r in entry.removed] == [(r["target"], r["constraint"]) for r in made["removed"]]
+    assert (code, made["refused_as"]) == ((0, None) if made["choices"] else (1, f"{entry.status} {entry.error_code}"))
+
+
+def test_a_count_costs_nothing_and_needs_nobody(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(config).write_text(CONFIG + "budgets: [{name: all, scope: key, usd: 1}]\n", encoding="utf-8")
+    raw = sent(msgspec.json.encode({"model": "held"} | ASKED["anthropic_count_tokens"]), tmp_path)
+    code, said, _ = called([raw, "-c", config], capsys)
+    assert code == 0
+    assert "Read as anthropic_count_tokens." in said
+    assert "nothing is set aside, since nothing would be billed" in said
+    raw = sent(msgspec.json.encode({"model": "far"} | ASKED["anthropic_count_tokens"]), tmp_path)
+    code, said, _ = called([raw, "-c", config], capsys)
+    assert code == 0
+    assert "\nNobody has to be asked: the count is estimated here" in said
+
+
+def test_a_body_that_may_be_of_two_dialects_is_told_by_its_sender(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = sent(body(max_tokens=9), tmp_path)
+    code, out, err = called([raw, "-c", config], capsys)
+    assert (code, out) == (2, "")
+    assert "may be a request to /v1/chat/completions or to /v1/messages; say --surface chat or --surface messages" in err
+    for surface, dialect in (("chat", "openai_chat"), ("/v1/messages", "anthropic_messages")):
+        code, said, _ = called([raw, "-c", config, "--surface", surface], capsys)
+        assert code == 0
+        assert f"Read as {dialect}." in said
+    _, said, _ = called([raw, "-c", config, "--header", "anthropic-version=2023-06-01"], capsys)
+    assert "Read as anthropic_messages." in said
+
+
 def test_it_decides_by_how_busy_a_gateway_says_that_targets_are(config: str) -> None:
     policy = build_policy(config_file.load(Path(config)), TODAY)
     key = policy.keys.find(digest("secret"))
     assert key is not None
-    at_rest = explain(body(), key, {}, policy, Moment(NOW))
+    at_rest = explain(Asked(CHAT, body()), key, policy, Moment(NOW))
     assert [choice.target for choice in at_rest.choices] == ["box", "api", "far"]
     busy = Running("another", {"box": TargetState(in_flight=2), "api": TargetState(cooling_s=3.0), "gone": TargetState()})
-    said = explain(body(), key, {}, policy, Moment(NOW, busy))
+    said = explain(Asked(CHAT, body()), key, policy, Moment(NOW, busy))
     assert [choice.target for choice in said.choices] == ["far", "box", "api"]
     words = list(counted_words(said, ""))
     assert words[words.index("\nHow busy") + 1 :] == [

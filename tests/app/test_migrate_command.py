@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from freehold.app import migrating
@@ -16,8 +17,9 @@ from freehold.app.migration_log import assigned, state_of, write_event, write_sc
 from freehold.core.errors import BadSettings
 from freehold.core.policy_facts import TargetFacts
 from freehold.core.releases import Release
+from freehold.move.migration.lines import PairScore
 from freehold.move.migration.machine import MigrationSettings, State, after
-from freehold.move.migration.progress import Migration, PairScore, event_of
+from freehold.move.migration.progress import Migration, event_of
 from freehold.serve.stores.migrations import MigrationStore
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.policies import PolicyRecord
@@ -58,9 +60,9 @@ def freehold(ledger: Path, capsys: pytest.CaptureFixture[str]) -> Freehold:
     return run
 
 
-def pairs(ledger: Path, migration: str, count: int, candidate: float = 1.0) -> None:
+def pairs(ledger: Path, migration: str, count: int, candidate: float = 1.0, step: int = -1) -> None:
     score = write_score(PairScore(
-        request="fh-1", at=1.0, step=-1, candidate=candidate, incumbent=1.0, cost_nanousd=5,
+        request="fh-1", at=1.0, step=step, candidate=candidate, incumbent=1.0, cost_nanousd=5,
         harms={"errors": (0.0, 0.0), "refusals": (0.0, 0.0), "late": (0.0, 0.0)},
     ))  # fmt: skip
     MigrationStore(ledger).score(migration, [score] * count)
@@ -93,6 +95,81 @@ def conduct(ledger: Path, one: Migration) -> None:
 def test_bad_wishes_get_one_line(freehold: Freehold, arguments: tuple[str, ...], words: str) -> None:
     assert words in freehold(*arguments, code=2)
     assert freehold("status") == []
+
+
+SUITE = """
+version: 1
+workload: triage
+graders: [{name: answered, kind: answered}, {name: format, kind: schema, schema: {type: object}, guardrail: true}]
+"""
+JUDGE = "judge: {target: %s, model: claude-x, arms: {owned: qwen, rented: gpt}, rubric: Be right.}"
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    path = tmp_path / "suite.yaml"
+    path.write_text(SUITE, encoding="utf-8")
+    return path
+
+
+def test_a_suite_stands_in_the_settings_by_its_digest_and_its_guardrails_beside_the_usual(
+    freehold: Freehold, suite: Path
+) -> None:
+    start = ("start", "triage", "--to", "box", "--suite", str(suite))
+    assert "guardrail 'format' has no limit" in freehold(*start, code=2)
+    begun = freehold(*start, "--worse-by", "format=0.02", "--draft", "--after-live", "0")
+    assert (begun["settings"]["suite"]["path"], begun["settings"]["suite"]["digest"]) == (str(suite), begun["suite"])
+    assert [one["name"] for one in begun["settings"]["gate"]["guardrails"]] == ["errors", "refusals", "late", "format"]
+    assert begun["settings"]["after_live"] == 0
+    freehold("promote", "triage")
+    (started,) = freehold("history", "triage")
+    assert started["evidence"]["digest"] == begun["suite"], "also where it began as a draft"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--suite", "nowhere.yaml"), "cannot read nowhere.yaml"),
+        (("--from-ledger",), "no configuration at freehold.yaml"),
+        (("--from-ledger", "-c", "bare.yaml"), "there is no content: section"),
+        (("--since", "2026-11-01"), "--since chooses from recorded requests; give --from-ledger"),
+        (("--from-ledger", "--since", "lately"), "--since is 'lately'; give a day or a time"),
+        (("--after-live", "1.5"), "after_live is 1.5"),
+    ],
+)
+def test_evidence_that_cannot_be_had_is_refused_before_anything_begins(
+    freehold: Freehold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bare = {
+        "version": 1, "keys": [{"name": "app", "sha256": "a" * 64}], "workloads": {"triage": {"targets": ["box"]}},
+        "targets": {"box": {"engine": "vllm", "url": "http://127.0.0.1:9", "model": "m", "clearance": "internal"}},
+    }  # fmt: skip
+    Path("bare.yaml").write_text(json.dumps(bare), encoding="utf-8")
+    assert words in freehold("start", "triage", "--to", "box", *flags, code=2)
+    assert freehold("status") == []
+
+
+@pytest.mark.parametrize(
+    ("judge", "words"),
+    [
+        ("nobody", "the suite's judge.target is 'nobody', and the policy in force has no such target"),
+        ("box", "would judge its own answers"),
+        ("api", "would judge its own answers"),
+        ("cousin", "the judge 'cousin' is of the family qwen, and so is 'Qwen2.5-7B' at box"),
+    ],
+)
+def test_a_judge_is_neither_a_part_nor_a_relative(freehold: Freehold, ledger: Path, suite: Path, judge: str, words: str) -> None:
+    models = {"api": "gpt-4o", "box": "Qwen2.5-7B", "cousin": "qwq-32b", "judge": "claude-x"}
+    known = [msgspec.structs.replace(facts(name, "rented"), model=model) for name, model in models.items()]
+    PolicyRecord(ledger).loaded("p2", known, 200.0, [Release(workload="triage", target="api", model="m")])
+    flags = ("start", "triage", "--to", "box", "--worse-by", "format=0.1", "--suite", str(suite))
+    suite.write_text(SUITE + JUDGE % judge, encoding="utf-8")
+    assert words in freehold(*flags, code=2)
+    suite.write_text(SUITE + JUDGE % "judge", encoding="utf-8")
+    assert freehold(*flags)["judge"] == {
+        "checked": None, "pairs": 0, "turned": 0, "longer_preferred": None, "cost_nanousd": 0,
+    }  # fmt: skip
 
 
 def test_the_stages_that_people_move(freehold: Freehold) -> None:
@@ -140,6 +217,23 @@ def test_the_gates_word_is_the_plans_evidence(ledger: Path, freehold: Freehold) 
     with pytest.raises(SystemExit) as ended:
         main(["migrate", "watch", "triage", "--ledger", str(ledger), "--until-over"])
     assert ended.value.code == 1
+
+
+def test_what_turned_bad_later_is_evidence_too(ledger: Path, freehold: Freehold) -> None:
+    freehold("start", "triage", "--to", "box", "--steps", "50")
+    one = migrating.found(ledger, Wish("triage"))
+    pairs(ledger, one.id, 400)
+    conduct(ledger, one)
+    freehold("promote", "triage")
+    assert gate_evidence(ledger)["triage"].holds
+    pairs(ledger, one.id, 100, candidate=0.0, step=1)
+    now = freehold("status")[0]
+    assert (now["stage"], now["verdict"]["decision"]) == ("live", "rollback"), "of the pairs since it is live"
+    conduct(ledger, one)
+    last = freehold("history", "triage")[-1]
+    assert (last["kind"], last["by"], last["state"]["stage"]) == ("roll_back", "live", "rolled_back")
+    found = gate_evidence(ledger)["triage"]
+    assert (found.holds, found.samples) == (False, last["evidence"]["samples"])
 
 
 def test_what_the_request_line_goes_by(ledger: Path) -> None:

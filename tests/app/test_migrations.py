@@ -13,13 +13,14 @@ from freehold.app.migrating import Wish
 from freehold.app.migration_log import write_event
 from freehold.app.migrations import Runner
 from freehold.core.conversation import Text
+from freehold.core.data import Handling
 from freehold.core.decision import Removed
 from freehold.core.entry import Attempt
 from freehold.core.errors import LedgerUnavailable
 from freehold.core.policy_facts import TargetFacts
 from freehold.core.ports import HttpCall, UpstreamFailure, UpstreamReply, Verdict
 from freehold.core.releases import Release
-from freehold.core.request import Request
+from freehold.core.request import Ask, Request
 from freehold.core.said import Choice, Whole
 from freehold.move.migration.machine import Event, MigrationSettings
 from freehold.move.migration.pair import GateSettings, Guardrail
@@ -71,15 +72,16 @@ class Moving:
     async def to_canary(self) -> None:
         await self.runner.look()
         for _ in range(60):
-            self.compare("yes")
+            await self.compare("yes")
         await self.runner.look()
         assert self.gateway.assignments["w"][0].stage == "canary"
 
-    def compare(self, said: str | None) -> None:
+    async def compare(self, said: str | None) -> None:
         candidate = None if said is None else whole(said)
-        self.runner.compared(Compared(
+        await self.runner.compared(Compared(
             assignment=self.gateway.assignments["w"][0], request=Request(dialect="openai_chat", model="w", fields={}), id="fh-1",
-            incumbent=whole("yes"), incumbent_s=1.0, candidate=candidate, candidate_s=1.0, cost_nanousd=7,
+            ask=Ask(workload="w", handling=Handling()), incumbent=whole("yes"), incumbent_s=1.0, candidate=candidate,
+            candidate_s=1.0, cost_nanousd=7,
         ))  # fmt: skip
 
     def break_down(self) -> None:
@@ -121,14 +123,30 @@ async def test_pairs_prove_it_and_good_requests_make_it_live(moving: Moving) -> 
     await moving.runner.look()
     assert moving.kinds() == [("start", "ann"), ("prove", "gate"), ("advance", "guard")]
     (one,) = moving.gateway.assignments["w"]
-    assert (one.stage, one.share, one.copied) == ("live", 1.0, 0.0)
-    assert migrating.progress_of(moving.ledger, moving.migration).cost_nanousd == 60 * 7
+    assert (one.stage, one.share, one.copied, one.step) == ("live", 1.0, 0.01, 1)
+    assert migrating.progress_of(moving.ledger, moving.migration).tally.cost_nanousd == 60 * 7
+
+
+async def test_once_it_is_live_a_part_of_the_requests_is_looked_at_and_may_end_it(moving: Moving) -> None:
+    await moving.to_canary()
+    for n in range(40):
+        moving.runner(served(n, ("box", "finished")))
+    await moving.runner.look()
+    (one,) = moving.gateway.assignments["w"]
+    seen = [n for n in range(6_000) if one.copies(f"fh-{n}")]
+    assert 20 < len(seen) < 120, "one in a hundred"
+    for n in range(6_000):
+        moving.runner(served(n, ("box", "broken"), ("api", "finished")))
+    await moving.runner.look()
+    assert moving.kinds()[-1] == ("roll_back", "guard")
+    assert f"of {len(seen):,}" in migrating.history(moving.ledger, moving.migration)[-1][0].why
+    assert moving.gateway.assignments == {}
 
 
 async def test_pairs_without_an_answer_stop_it_in_the_shadow(moving: Moving) -> None:
     await moving.runner.look()
     for _ in range(30):
-        moving.compare(None)
+        await moving.compare(None)
     await moving.runner.look()
     assert moving.kinds() == [("start", "ann"), ("roll_back", "gate")]
     assert moving.gateway.assignments == {}
@@ -194,7 +212,7 @@ async def test_a_person_is_heard_with_the_next_look(moving: Moving) -> None:
 
 async def test_scores_that_could_not_be_written_are_written_later(moving: Moving, monkeypatch: pytest.MonkeyPatch) -> None:
     await moving.runner.look()
-    moving.compare("yes")
+    await moving.compare("yes")
     before, score = moving.gateway.assignments, moving.store.score
 
     def full(migration: str, scores: object) -> None:
@@ -203,9 +221,9 @@ async def test_scores_that_could_not_be_written_are_written_later(moving: Moving
     monkeypatch.setattr(moving.store, "score", full)
     await moving.runner.look()
     assert moving.gateway.assignments == before
-    moving.compare("yes")
+    await moving.compare("yes")
     monkeypatch.setattr(migrations, "_MOST_WAITING", 2)
-    moving.compare("yes")
+    await moving.compare("yes")
     assert moving.dropped == ["unwritten"]
     monkeypatch.setattr(moving.store, "score", score)
     await moving.runner.look()

@@ -73,7 +73,7 @@ def test_a_concurrency_bounds_the_batch_and_a_bad_row_stays_empty(tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("--model Llama-3.1-8B", "give --model and --gpu, or --csv FILE"),
+        ("--model Llama-3.1-8B", "give --model and --gpu, --target of a configuration, or --csv FILE"),
         ("--model Llama-3.1-8B --gpu H9000", "unknown GPU 'H9000'"),
         ("--model Llama-9 --gpu H100", "unknown model 'Llama-9'"),
         ("--model Llama-3.1-8B --gpu H100 --precision fp7", "unknown precision 'fp7'"),

@@ -70,7 +70,8 @@ def test_no_answer_is_exit_code_1(trace: Path, capsys: pytest.CaptureFixture[str
     ("wrong", "words"),
     [
         (["--ttft", "soon"], "--ttft is 'soon'; give milliseconds"),
-        (["--ttft", "0"], "ttft_s is 0"),
+        (["--ttft", "0"], "--ttft is '0'; give milliseconds above 0"),
+        (["--tpot", "-3"], "--tpot is '-3'; give milliseconds above 0"),
         (["--percentile", "100"], "the percentile is 100"),
         (["--gpu", "H999"], "unknown GPU"),
         (["--precision", "fp9"], "unknown precision"),

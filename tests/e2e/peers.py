@@ -1,9 +1,11 @@
-"""Two more servers to stand behind a gateway: llama.cpp started for embeddings, and a chat API that calls two tools at once."""
+"""More servers behind a gateway: llama.cpp started for embeddings, and so that a grammar makes it call tools; and a chat API that
+calls two at once.
+"""
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -14,16 +16,30 @@ from freehold.serve import engines
 
 WEIGHTS = Path(engines.__file__).parent / "data" / "tiny-tickets-35k-q8_0.gguf"
 # It ends when its input is closed, as it is when the test run dies.
-_EMBEDDING_SERVER = """
+_SERVER = """
 import sys, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path, params.hostnames, params.port = sys.argv[1], ["127.0.0.1"], 0
-params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+%s
 params.n_ctx, params.n_parallel, params.verbosity, params.warmup = 256, 1, 0, False
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 sys.stdin.read()
+"""
+_EMBEDDING = "params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN"
+_CALLING = "params.use_jinja, params.chat_template = True, sys.argv[2]"
+# The engine reads from a template how calls are written, and makes a grammar of it. Here a call is bare JSON, and the bundled
+# model begins every answer with a brace: from there on, where a tool is required, only a call of it can follow.
+_TEMPLATE = """\
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{% if message.tool_calls %}{% for call in message.tool_calls -%}
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+{%- endfor %}{% else %}{{ message.content }}{% endif %}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}<|im_start|>assistant
+{% endif -%}
 """
 _CHUNK = "chat.completion.chunk"
 CALLS = [
@@ -32,10 +48,20 @@ CALLS = [
 ]
 
 
-@contextmanager
-def embedding_engine() -> Iterator[str]:
+def embedding_engine() -> AbstractContextManager[str]:
     """Its address, while inside: the real engine with the bundled model, the mean of whose states is an embedding."""
-    command = [sys.executable, "-c", _EMBEDDING_SERVER, str(WEIGHTS)]
+    return _engine(_EMBEDDING)
+
+
+def calling_engine() -> AbstractContextManager[str]:
+    """Its address, while inside: the real engine with the bundled model, which calls a tool where one is required, with arguments
+    that follow the tool's schema and are nonsense."""
+    return _engine(_CALLING, _TEMPLATE)
+
+
+@contextmanager
+def _engine(settings: str, *arguments: str) -> Iterator[str]:
+    command = [sys.executable, "-c", _SERVER % settings, str(WEIGHTS), *arguments]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None

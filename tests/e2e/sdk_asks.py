@@ -131,10 +131,12 @@ AWAITED: tuple[AwaitedAsk, ...] = (
 )  # fmt: skip
 
 
-def in_words_of(ask: Callable[..., Any], *, schema: Any = None, tool: Any = None) -> dict[str, Any]:
-    """A schema to follow, or a function that must be called, as fields of the dialect that this asks in."""
+def in_words_of(ask: Callable[..., Any], *, schema: Any = None, tool: Any = None, limit: int | None = None) -> dict[str, Any]:
+    """A schema to follow, a function that must be called, or a longest answer, as fields of the dialect that this asks in."""
     dialect = dialect_of(ask)
     fields: dict[str, Any] = {}
+    if limit is not None:
+        fields["max_output_tokens" if dialect == "responses" else "max_tokens"] = limit
     if schema is not None:
         form = {"name": "form", "schema": schema, "strict": True}
         formats: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from e2e.house import Child, Gateway, House, Lab, owned, rented, until
-from e2e.peers import embedding_engine, two_calls
+from e2e.peers import calling_engine, embedding_engine, two_calls
 from e2e.sdk_asks import ASKS, AWAITED, Ask, Said, Sdks, async_sdks, dialect_of, in_words_of, messages, responses, sdks
 
 Refused: TypeAlias = tuple[type[openai.APIStatusError | anthropic.APIStatusError], ...]
@@ -25,6 +25,10 @@ SCHEMA = {
     "properties": {"urgent": {"type": "boolean"}, "label": {"enum": ["billing", "refund"]}},
 }  # fmt: skip
 LOOK_UP = ("look_up", {"type": "object", "properties": {"order": {"type": "string"}, "deep": {"type": "boolean"}}})
+CLOSED = {
+    "type": "object", "additionalProperties": False, "required": ["order", "deep"],
+    "properties": {"order": {"enum": ["A", "B"]}, "deep": {"type": "boolean"}},
+}  # fmt: skip
 LONG = "word " * 3000
 UNKNOWN_KEY: Refused = (openai.AuthenticationError, anthropic.AuthenticationError)
 FORBIDDEN: Refused = (openai.PermissionDeniedError, anthropic.PermissionDeniedError)
@@ -39,7 +43,8 @@ def gateway_of_peers(house: House, tickets: Child, provider: Lab, crawling_provi
     """The gateway in front of all of them. The embedding engine and the API of two calls end with it."""
     v1 = f"{tickets.url}/v1"
     place = {"url": v1, "model": "tiny-tickets", "clearance": "restricted"}
-    with embedding_engine() as embedder, two_calls() as twice:
+    with embedding_engine() as embedder, calling_engine() as caller, two_calls() as twice:
+        calls = place | {"url": f"{caller}/v1"}
         targets = {
             "tickets": owned(tickets.url, engine="llamacpp", model="tiny-tickets"),
             "tickets-chat": rented(provider, provider="openai_compatible", capabilities={"json_schema": True}, **place),
@@ -48,8 +53,11 @@ def gateway_of_peers(house: House, tickets: Child, provider: Lab, crawling_provi
             "lab": rented(provider),
             "crawler": rented(crawling_provider),
             "twice": rented(provider, url=twice),
+            "caller": owned(caller, engine="llamacpp", model="tiny-tickets"),
+            "caller-chat": rented(provider, provider="openai_compatible", **calls),
+            "caller-messages": rented(provider, provider="anthropic", **calls),
         }
-        names = (*ENGINES, "embeds", "lab-work", "crawling", "two-calls")
+        names = (*ENGINES, "embeds", "lab-work", "crawling", "two-calls", *(f"calls-{name}" for name in ENGINES))
         workloads = {name: {"targets": [target]} for name, target in zip(names, targets, strict=True)}
         rules = [{"name": "hardly", "scope": "workload", "match": "scarce", "requests_per_minute": 1}]
         config = {
@@ -104,6 +112,47 @@ def test_a_place_that_enforces_no_schema_is_not_asked(ask: Ask, callers: Sdks) -
 def test_a_tool_is_called_alike(ask: Ask, callers: Sdks) -> None:
     said = ask(callers, "lab-work", "[ref:42] where is it?", in_words_of(ask, tool=LOOK_UP))
     assert (said.stop, said.calls) == ("calls", (("look_up", {"order": "[ref:42]", "deep": True}),))
+
+
+@pytest.mark.parametrize("place", ENGINES)
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_real_engine_calls_a_tool(ask: Ask, place: str, callers: Sdks) -> None:
+    """By constrained decoding: the bundled model knows of no tools, so what it calls with is nonsense that follows the schema."""
+    require_a_call(ask(callers, f"calls-{place}", TICKET, in_words_of(ask, tool=("look_up", CLOSED), limit=160)))
+
+
+@pytest.mark.parametrize("place", ENGINES)
+async def test_a_real_engine_calls_a_tool_awaited(place: str, gateway_of_peers: Gateway) -> None:
+    async with async_sdks(gateway_of_peers.url) as both:
+        for ask in AWAITED:
+            require_a_call(await ask(both, f"calls-{place}", TICKET, in_words_of(ask, tool=("look_up", CLOSED), limit=160)))
+
+
+def require_a_call(said: Said) -> None:
+    assert (said.text, said.stop, said.input_tokens) == ("", "calls", ANSWER.input_tokens)
+    assert 20 < said.output_tokens < 160
+    ((name, arguments),) = said.calls
+    assert (name, arguments.keys()) == ("look_up", {"order", "deep"})
+    assert arguments["order"] in {"A", "B"}
+    assert isinstance(arguments["deep"], bool)
+
+
+@pytest.mark.parametrize("place", ENGINES)
+def test_what_a_real_call_found_goes_back_to_the_engine(place: str, callers: Sdks) -> None:
+    """The turn as the SDK gave it, and the result behind it, into whatever the engine takes, which has to call again."""
+    client, turns = callers.anthropic, list[Any]([{"role": "user", "content": TICKET}])
+    asked: dict[str, Any] = {
+        "model": f"calls-{place}", "max_tokens": 160, "tools": [{"name": "look_up", "input_schema": CLOSED}],
+        "extra_body": {"temperature": 0}, "tool_choice": {"type": "any"},
+    }  # fmt: skip
+    first = client.messages.create(messages=turns, **asked)
+    (call,) = (block for block in first.content if block.type == "tool_use")
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "here"}
+    turns += [{"role": "assistant", "content": first.content}, {"role": "user", "content": [result]}]
+    second = client.messages.create(messages=turns, **asked)
+    assert second.stop_reason == "tool_use"
+    read, again = (one.usage.input_tokens + (one.usage.cache_read_input_tokens or 0) for one in (first, second))
+    assert again > read + len(json.dumps(call.input)) // 4, "both turns stand in the engine's prompt"
 
 
 @pytest.mark.parametrize("ask", ASKS)

@@ -9,12 +9,11 @@ import pytest
 
 from freehold.core.conversation import Text
 from freehold.core.errors import BadSettings
-from freehold.core.ports import PairGrader
 from freehold.core.said import Choice, Whole
 from freehold.move.evaluate.judge import Opinion
 from freehold.move.evaluate.kinds import KINDS
 from freehold.move.evaluate.sample import Reply, Sample, Score
-from freehold.move.evaluate.suite import Suite, SuiteGrader
+from freehold.move.evaluate.suite import Suite
 from freehold.move.evaluate.suite_file import read_suite
 from freehold.move.migration.pair import Harm
 from freehold.wire.openai_chat.request import read
@@ -165,26 +164,37 @@ def whole(text: str) -> Whole:
     return Whole(id="", model="m", choices=(Choice(parts=(Text(text),), stop="end"),))
 
 
-LIVE = SUITE.replace("samples: known.jsonl", "reference: incumbent")
+@pytest.mark.parametrize(
+    ("text", "incumbent", "right"),
+    [
+        (SUITE, "no JSON", '{"label": "bug"}'),
+        (SUITE.replace("samples: known.jsonl", "reference: incumbent"), "no JSON", "no JSON"),
+    ],
+)
+def test_what_counts_as_right_for_a_live_request(folder: Path, text: str, incumbent: str, right: str) -> None:
+    """A sample says only what matters: what else a caller sends is not looked at."""
+    live = read(msgspec.json.encode(REQUEST | {"temperature": 0.5, "user": "ann"}))
+    sample = suite(folder, text).sample(live, Reply(incumbent))
+    assert sample.reference is not None
+    assert sample.reference.text == right
 
 
-def test_a_suite_grades_live_traffic_through_the_port(folder: Path) -> None:
-    grader: PairGrader = SuiteGrader(suite(folder, LIVE))
-    request = read(msgspec.json.encode(REQUEST))
-    for candidate, incumbent, scores in (
-        ('{"label": "ui"}', '{"label": "bug"}', (0.25, 1.0)),
-        ('{"label": "bug"}', '{"label": "bug", "more": 1}', (1.0, 1.0)),
-        ('{"label": "bug"}', "no JSON", (0.25, 1.0)),
-        ("no JSON", "no JSON", (1.0, 1.0)),
-    ):
-        found = grader.grade(request, whole(candidate), whole(incumbent))
-        assert (found.candidate, found.incumbent) == scores
+def test_another_request_has_no_expected_answer(folder: Path) -> None:
+    other = read(msgspec.json.encode({"model": "w", "messages": [{"role": "user", "content": "something else"}]}))
+    assert suite(folder).sample(other, Reply("x")).reference is None
+    (folder / "known.jsonl").write_text('{"request": {}, "reference": "anything"}', encoding="utf-8")
+    assert suite(folder).sample(other, Reply("x")).reference is None, "a sample that states nothing is not every request"
 
 
-@pytest.mark.parametrize(("text", "said"), [(LIVE + JUDGE, "has a judge"), (SUITE, "'label' needs a reference")])
-def test_a_suite_that_live_traffic_cannot_be_graded_by_is_refused(folder: Path, text: str, said: str) -> None:
-    with pytest.raises(BadSettings, match=said):
-        SuiteGrader(suite(folder, text))
+def test_of_two_samples_the_one_that_states_more_counts(folder: Path) -> None:
+    lines = [{"request": {"model": "w"}, "reference": "any"}, {"request": {"model": "w", "n": 1}, "reference": "one"}]
+    (folder / "known.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    read_ = suite(folder)
+    for more, right in (({"n": 1}, "one"), ({"n": 2}, "any"), ({}, "any")):
+        live = read(msgspec.json.encode({"model": "w", "messages": [{"role": "user", "content": "x"}]} | more))
+        reference = read_.sample(live, Reply("x")).reference
+        assert reference is not None
+        assert reference.text == right
 
 
 def test_the_suite_in_the_guide_is_one(folder: Path) -> None:

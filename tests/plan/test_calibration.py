@@ -8,16 +8,18 @@ import math
 import random
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity.calibration.check import check, medians
+from freehold.plan.capacity.calibration.check import check, medians, repeats
 from freehold.plan.capacity.calibration.design import planned_loads
 from freehold.plan.capacity.calibration.fit import fit
 from freehold.plan.capacity.calibration.imports import read_results, split
+from freehold.plan.capacity.calibration.kinds import kinds
 from freehold.plan.capacity.calibration.law import CONSTANTS, LatencyLaw
 from freehold.plan.capacity.calibration.slots import at_once, under_load
 from freehold.plan.capacity.calibration.timings import Load, Timing
@@ -83,35 +85,87 @@ def test_a_long_prompt_is_computed_in_chunks_and_a_cached_one_is_not_computed() 
     assert one.ttft_s == pytest.approx(1.001)
 
 
+def test_callers_who_start_at_once_come_one_after_the_other() -> None:
+    """An idle engine begins with the first: the others, a moment later, wait for that step."""
+    together = under_load(KNOWN, asked(3, [(100, 5)], 3))
+    assert [one.ttft_s for one in together] == pytest.approx([0.030 + 0.010 + 300 * 2e-4] * 3)
+    spread = msgspec.structs.replace(KNOWN, apart_s=0.001)
+    first, second, third = under_load(spread, asked(3, [(100, 5)], 3))
+    assert first.ttft_s == pytest.approx(0.030 + 0.010 + 100 * 2e-4)
+    assert second.ttft_s == third.ttft_s == pytest.approx(first.ttft_s + 0.010 + 200 * 2e-4 + 1e-3 + 101 * 2e-6)
+
+
+def test_who_of_those_who_start_at_once_comes_first_is_drawn() -> None:
+    load = asked(6, [(100, 5), (20, 9)], 6)
+    queued = msgspec.structs.replace(KNOWN, slots=1, apart_s=0.001)
+    in_order = [one.first_s for one in under_load(queued, load)]
+    assert in_order == sorted(in_order)
+    drawn = [under_load(queued, load, draw) for draw in range(20)]
+    firsts = {min(enumerate(answers), key=lambda pair: pair[1].first_s)[0] for answers in drawn}
+    assert len(firsts) > 3
+    assert under_load(queued, load, 7) == under_load(queued, load, 7)
+    for answers in drawn:
+        # The same work in another order.
+        assert max(one.last_s for one in answers) == pytest.approx(max(one.last_s for one in under_load(queued, load)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=30), min_size=1, max_size=4))
+def test_every_request_is_of_one_kind_and_a_kind_spans_a_factor_of_two(lengths: list[list[tuple[int, int]]]) -> None:
+    loads = [asked(2, rows, len(rows)) for rows in lengths]
+    found = kinds(loads)
+    places = [place for kind in found for place in kind.places]
+    assert sorted(places) == [(at, number) for at, load in enumerate(loads) for number in range(len(load.timings))]
+    for kind in found:
+        rows = [loads[at].timings[number] for at, number in kind.places]
+        for spans in ([one.input_tokens for one in rows], [one.output_tokens for one in rows]):
+            assert max(spans) <= 2 * min(spans)
+
+
+def test_lengths_that_scatter_are_one_kind_and_those_of_the_design_are_told_apart() -> None:
+    source = random.Random(1)
+    for slots, isl, osl in ((4, 192, 64), (4, 181, 45), (16, 2048, 256)):
+        for planned in planned_loads(slots, isl, osl):
+            lengths = [
+                (round(one.input_tokens * source.uniform(0.9, 1.1)), one.output_tokens)
+                for one in planned.lengths
+                for _ in range(20)
+            ]
+            assert sorted(len(kind.places) for kind in kinds([asked(2, lengths, len(lengths))])) == [20] * len(planned.lengths)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 300), st.integers(1, 60)), min_size=1, max_size=30),
     st.integers(1, 9),
     st.integers(1, 5),
     st.floats(0.0, 0.2),
+    st.sampled_from([0.0, 0.003, 0.04]),
 )
 def test_the_simulator_answers_the_same_requests_at_the_same_times(
-    lengths: list[tuple[int, int]], callers: int, slots: int, pause_s: float
+    lengths: list[tuple[int, int]], callers: int, slots: int, pause_s: float, apart_s: float
 ) -> None:
     pytest.importorskip("numba", reason="the extra simulate is not installed")
     law = LatencyLaw(
-        fixed_s=0.01, prefill_s=1e-4, sequence_s=1e-3, context_s=1e-6, overhead_s=0.017, admission_s=0.0, slots=slots,
-        step_tokens=100_000,
+        fixed_s=0.01, prefill_s=1e-4, sequence_s=1e-3, context_s=1e-6, overhead_s=0.017, admission_s=0.0, apart_s=apart_s,
+        slots=slots, step_tokens=100_000,
     )  # fmt: skip
-    timings = under_load(law, asked(callers, lengths, len(lengths), pause_s))
-    order = np.argsort([one.sent_s for one in timings], kind="stable")
-    rows = [timings[number] for number in order]
+    rows = under_load(law, asked(callers, lengths, len(lengths), pause_s))
+    comes_s = [rows[0].sent_s + law.overhead_s]
+    for one in rows[1:]:
+        comes_s.append(max(one.sent_s + law.overhead_s, comes_s[-1] + apart_s))
+    before_s = np.array(comes_s) - [one.sent_s for one in rows]
     engine = Engine(law=law.step_law(), kv_blocks=1 << 20, max_sequences=slots, step_tokens=100_000)
     arrivals = Arrivals(
-        at_s=np.array([one.sent_s + law.overhead_s for one in rows]),
+        at_s=np.array(comes_s),
         input_tokens=np.array([one.input_tokens for one in rows]),
         output_tokens=np.array([one.output_tokens for one in rows]),
     )
     requests = simulate(engine, Fleet(), arrivals).requests
     # Sums in another order may put a request that comes just as a step ends into the next one.
     step_s = law.step_s(300 * slots, slots, 400 * slots)
-    np.testing.assert_allclose(requests.ttft_s + law.overhead_s, [one.ttft_s for one in rows], atol=step_s)
-    assert np.median(np.abs(requests.total_s + law.overhead_s - [one.total_s for one in rows])) < 1e-6
+    np.testing.assert_allclose(requests.ttft_s + before_s, [one.ttft_s for one in rows], atol=step_s)
+    assert np.median(np.abs(requests.total_s + before_s - [one.total_s for one in rows])) < 1e-6
 
 
 def test_known_constants_are_found_again() -> None:
@@ -158,7 +212,7 @@ def test_a_few_requests_that_stalled_do_not_carry_the_constants_away() -> None:
     assert max(errors.tpot, errors.total) < 0.1
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.floats(1e-3, 5e-2), st.floats(1e-5, 1e-3), st.floats(1e-4, 1e-2), st.integers(2, 8))
 def test_whatever_the_engine_loads_that_were_held_out_are_predicted(
     fixed: float, prefill: float, each: float, slots: int
@@ -180,6 +234,15 @@ def test_errors_are_shares_of_what_was_measured() -> None:
     assert checked.by_load == pytest.approx((1.0, 1.0, 1.0))
     assert [one.requests for one in checked.loads] == [8]
     assert medians(load.timings).ttft_s == pytest.approx(0.030 + 0.010 + 64 * 2e-4)
+
+
+def test_repeats_are_as_far_apart_as_the_machine_was_slower() -> None:
+    load = answered(KNOWN, asked(3, [(64, 8), (128, 16)], 24))
+    assert repeats([load]) is None
+    assert repeats([load, load]) == pytest.approx((0.0, 0.0, 0.0))
+    slower = load.by(lambda at_s: 1.2 * at_s)
+    assert repeats([slower, load, slower, load]) == pytest.approx((1 / 6, 1 / 6, 1 / 6))
+    assert slower.timings[3].total_s == pytest.approx(1.2 * load.timings[3].total_s)
 
 
 def test_at_once_counts_what_lasts() -> None:

@@ -13,7 +13,7 @@ from freehold.core.errors import BadSettings
 from freehold.core.trace import TracedRequest
 from freehold.lab.traces import open_trace
 from freehold.plan.capacity.simulator.arrivals import Arrivals, arrivals_at_rates, arrivals_of, chunks_of
-from freehold.plan.capacity.simulator.compiling import compiled
+from freehold.plan.capacity.simulator.compiling import compiled, interpreted
 from freehold.plan.capacity.simulator.fleet import Engine, Fleet, Slo
 from freehold.plan.capacity.simulator.law import Group, StepLaw, Term
 from freehold.plan.capacity.simulator.simulate import Simulator, simulate
@@ -188,3 +188,13 @@ def test_a_real_trace_with_prefixes() -> None:
         seen.update(ids)
     assert found[0] == pytest.approx(hits / trace.input_tokens.sum(), abs=1e-12)
     assert 0 < found[1] < found[0]
+
+
+@needs_numba
+def test_without_machine_code_the_times_are_the_same() -> None:
+    random = np.random.default_rng(8)
+    lengths = {name: list(random.integers(1, 900, 300)) for name in ("input_tokens", "output_tokens")}
+    arrivals = few(list(np.cumsum(random.exponential(0.05, 300))), **lengths)
+    fast, plain = simulate(ENGINE, Fleet(replicas=2), arrivals), simulate(ENGINE, Fleet(replicas=2), arrivals, interpreted())
+    assert np.array_equal(fast.requests.total_s, plain.requests.total_s)
+    assert fast.totals == plain.totals

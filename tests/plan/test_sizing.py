@@ -79,7 +79,7 @@ def test_the_next_step_is_where_the_replicas_give_way() -> None:
 
 def test_layouts_have_room_or_are_not_there() -> None:
     big, card = FACTS.model("Llama-3.3-70B"), FACTS.gpu("L40S")
-    assert {way.layout.gpus for way in served(big, card, ("fp8", "vllm"), FITTED, ARRIVALS)} == {2}
+    assert {way.gpus for way in served(big, card, ("fp8", "vllm"), FITTED, ARRIVALS)} == {2}
     assert not list(served(big, card, ("bf16", "vllm"), FITTED, ARRIVALS))
     assert not list(served(FACTS.model(MODEL), FACTS.gpu("A100-80GB-SXM"), ("fp8", "vllm"), FITTED, ARRIVALS))
     assert unknown_to(FACTS.model(MODEL), longer(ARRIVALS, 100.0))

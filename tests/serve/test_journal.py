@@ -163,3 +163,19 @@ async def test_closing_writes_what_is_queued_and_takes_no_more(store: Store) -> 
     assert [ident for batch in store.batches for ident in batch] == ["a", "b", "c"]
     with pytest.raises(LedgerUnavailable, match="stopping"):
         await journal.append(entry("late"))
+
+
+async def test_a_commit_that_does_not_return_is_no_healthy_ledger(
+    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freehold.serve.ledger.journal._STUCK_S", 0.05)
+    store.gate.clear()
+    waiting = asyncio.create_task(journal.append(entry("a")))
+    assert await asyncio.to_thread(store.entered.wait, 5)
+    assert journal.healthy(), "a commit takes its time"
+    await asyncio.sleep(0.1)
+    assert not journal.healthy()
+    store.gate.set()
+    await waiting
+    assert journal.healthy()
+    assert store.batches == [["a"]]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from certificates import Authority
 from outbound_clients import Client
@@ -134,6 +135,23 @@ async def test_a_stated_proxy_is_used_and_reads_nothing(client: Client, authorit
     assert passed[0].startswith(f"CONNECT 127.0.0.1:{port} ".encode())
     assert b"a-secret-prompt" not in b"".join(passed)
     assert len(there) == 1
+
+
+async def test_a_further_call_on_another_host_goes_the_targets_way(client: Client, authority: Authority) -> None:
+    """The target is never reached here: only what follows from its answer is, on a host of which no way is known."""
+    there: list[bytes] = []
+    passed: list[bytes] = []
+    async with server(authority.context, there) as port, proxy(passed) as between, client() as outbound:
+        here, call = f"https://127.0.0.1:{port}", HttpCall(f"https://127.0.0.1:{port}/stream", {}, b"", "GET")
+        outbound.follow({"https://api.test:443": Way(ca=authority.pem), "https://proxied.test:443": Way(authority.pem, between)})
+        with pytest.raises(UpstreamFailure, match="not trusted"):
+            await answer(outbound, here)
+        for target, proxied in (("https://api.test/v1", 0), ("https://proxied.test/v1", 1)):
+            reply = await outbound.send(msgspec.structs.replace(call, of=target))
+            assert (reply.status, await reply.read(10)) == (200, b"ok")
+            reply.close()
+            assert sum(data.startswith(b"CONNECT ") for data in passed) == proxied
+    assert there == [b"GET /stream HTTP/1.1"] * 2
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])

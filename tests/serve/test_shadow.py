@@ -24,10 +24,11 @@ from freehold.rules.sensitivity.kinds import shipped_kinds
 from freehold.rules.sensitivity.scanner import Scanner
 from freehold.serve.access.keys import Key
 from freehold.serve.access.purse import Held
+from freehold.serve.gateway.errand import CAP, Errands
 from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.inspection import Inspector, Shield, inspected
 from freehold.serve.gateway.record import Record
-from freehold.serve.gateway.shadow import CAP, Compared, Shadow
+from freehold.serve.gateway.shadow import Compared, Shadow
 from freehold.wire.dialects import SURFACES
 
 SURFACE = SURFACES["openai_chat"]
@@ -95,9 +96,12 @@ class Copies:
         self.gateway.assignments = {"w": (one,)}
         self.pairs: list[Compared] = []
         self.counted: Counter[str] = Counter()
-        self.shadow = Shadow(self.gateway, self.pairs.append, lambda fate: self.counted.update([fate]))
+        self.shadow = Shadow(self.gateway, Errands(self.gateway), self.compared, lambda fate: self.counted.update([fate]))
         self.shield: Shield | None = None
         self.served_by = BOX if one.target == "api" else API
+
+    async def compared(self, pair: Compared) -> None:
+        self.pairs.append(pair)
 
     async def serve(self, handling: Handling | None = None, body: bytes = BODY, **ask: Any) -> Nowhere:
         """One request of a caller's, answered; its copy is queued."""
@@ -230,6 +234,52 @@ async def test_after_a_rollback_nothing_more_is_sent() -> None:
     here.gateway.assignments = {}
     await here.ask()
     assert here.counted == {"stopped": 1}
+    assert not here.world.places.calls
+
+
+LIVE_AT_BOX = msgspec.structs.replace(TO_BOX, stage="live", step=4, share=1.0)
+
+
+async def test_once_it_is_live_the_former_target_is_asked_and_the_caller_had_the_candidates_answer() -> None:
+    here = Copies(lambda call: Reply(200, answer("as before")), LIVE_AT_BOX)
+    target = msgspec.structs.replace(API, max_output_tokens=10)
+    here.gateway.policy = msgspec.structs.replace(here.gateway.policy, targets={"box": BOX, "api": target})
+    here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    here.served_by = BOX
+    await here.serve()
+    await here.ask()
+    (pair,) = here.pairs
+    assert pair.candidate is not None
+    assert pair.candidate.choices[0].parts[0].text == "so it is"  # type: ignore[union-attr]
+    assert pair.incumbent.choices[0].parts[0].text == "as before"  # type: ignore[union-attr]
+    assert pair.cost_nanousd == here.world.ledger.entries[0].cost_nanousd == 18_000
+    assert here.world.ledger.entries[0].target == "api"
+
+
+async def test_once_it_is_live_a_former_target_that_fails_says_nothing_of_the_candidate() -> None:
+    here = Copies(lambda call: Reply(500, b"{}"), LIVE_AT_BOX)
+    here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    here.served_by = BOX
+    await here.serve()
+    await here.ask()
+    assert (here.counted, here.pairs) == ({"failed": 1}, [])
+
+
+async def test_once_it_is_live_what_no_former_target_may_see_is_not_sent() -> None:
+    here = Copies(lambda call: Reply(200, answer("as before")), LIVE_AT_BOX)
+    here.served_by = BOX
+    await here.serve(handling=Handling(data_class=DataClass.restricted))
+    await here.ask()
+    assert here.counted == {"barred": 1}
+    assert not here.world.places.calls
+
+
+async def test_what_costs_more_than_any_day_allows_is_not_copied() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")), msgspec.structs.replace(TO_BOX, target="api", day_nanousd=1))
+    here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    await here.serve()
+    await here.ask()
+    assert here.counted == {"too_dear": 1}
     assert not here.world.places.calls
 
 

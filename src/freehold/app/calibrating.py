@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from freehold.app.engine_clock import watched
 from freehold.core.errors import BadSettings
 from freehold.core.target import Target
 from freehold.lab.sweep import Engine, sweep
-from freehold.plan.capacity.calibration.check import Check, Errors, check
-from freehold.plan.capacity.calibration.design import planned_loads
+from freehold.plan.capacity.calibration.check import Check, Errors, check, repeats
+from freehold.plan.capacity.calibration.design import PlannedLoad, planned_loads
 from freehold.plan.capacity.calibration.fit import Fit, fit
 from freehold.plan.capacity.calibration.imports import read_results, split
 from freehold.plan.capacity.calibration.timings import Load
@@ -41,21 +42,40 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `good`: the held-out loads were met inside the bars."""
+    """What came of it. `good`: the held-out loads were met inside the bars.
+
+    `repeats`: how far the same loads were from themselves. `waited`: the share of the time (0-1) in which the engine stood in
+    line for a core, which is taken off all times; None where that is not to be seen.
+    """
 
     fit: Fit
     fitted: Check
     held_out: Check
     requests: int
     good: bool
+    repeats: Errors | None = None
+    waited: float | None = None
 
 
 def measured(engine: Engine, extent: Extent, progress: Callable[[float], None]) -> Outcome:
     """Sweep a running engine. Raises BadSettings where it does not answer as it must."""
     # Without a word on its slots, callers go up to what a small engine takes; a bound that is met is found in the answers.
     loads = planned_loads(extent.slots or 4, extent.isl, extent.osl)
-    fitted, held_out = asyncio.run(sweep(engine, loads, extent.seconds, extent.rounds, progress))
-    return outcome(fitted, held_out, extent.slots)
+    fitted, held_out, waited = asyncio.run(swept(engine, loads, extent, progress))
+    return msgspec.structs.replace(outcome(fitted, held_out, extent.slots), waited=waited)
+
+
+async def swept(
+    engine: Engine, loads: Sequence[PlannedLoad], extent: Extent, progress: Callable[[float], None] = lambda _: None
+) -> tuple[list[Load], list[Load], float | None]:
+    """The measured loads (for the fit, held out) by the engine's own clock, and the share of the time it waited for a core; by
+    our clock and None where that is not to be seen. Raises BadSettings where it does not answer as it must."""
+    async with watched(engine.url) as watch:
+        fitted, held_out = await sweep(engine, loads, extent.seconds, extent.rounds, progress)
+    own = watch.engine_clock()
+    if own is None:
+        return fitted, held_out, None
+    return [load.by(own.clock) for load in fitted], [load.by(own.clock) for load in held_out], own.waited
 
 
 def imported(files: Sequence[Path], slots: int | None) -> Outcome:
@@ -76,7 +96,7 @@ def outcome(fitted: Sequence[Load], held_out: Sequence[Load], slots: int | None)
     return Outcome(
         fit=found, fitted=seen, held_out=unseen,
         requests=sum(load.requests for load in (*seen.loads, *unseen.loads)),
-        good=all(error <= bar for error, bar in zip(unseen.by_load, BARS, strict=True)),
+        good=all(error <= bar for error, bar in zip(unseen.by_load, BARS, strict=True)), repeats=repeats([*fitted, *held_out]),
     )  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """Which limits and budgets would count a request, what they would count, and what is left of the budgets where that is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from freehold.app.budget_states import BudgetState
 from freehold.app.running import Running
+from freehold.core.assignment import Assignment
 from freehold.core.decision import Candidate
 from freehold.core.request import Request
 from freehold.core.usage import estimate_tokens
@@ -15,12 +16,13 @@ from freehold.serve.gateway.policy import Policy
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """What is known beside a request: when it is (Unix seconds), how busy a gateway says that targets are, and the accounts of
-    budgets on record. None: nobody here knows."""
+    """What is known beside a request: when it is (Unix seconds), how busy a gateway says that targets are, the accounts of
+    budgets on record, and by workload the migrations that are not over. None: nobody here knows."""
 
     now: float
     busy: Running | None = None
     budgets: Sequence[BudgetState] | None = None
+    moving: Mapping[str, tuple[Assignment, ...]] | None = None
 
 
 class CountedLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +49,9 @@ class CountedBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """`tokens`: what token limits count before the call. `reserve_nanousd`: what every budget sets aside, 0 where only owned
-    targets would be tried, None where nothing bounds it. `unpaid`: why no rented target may be paid for; None: they may, or
-    nobody here knows. `refused`: the same where no owned target is left, so that the caller would be refused."""
+    """`tokens`: what token limits count before the call. `reserve_nanousd`: what every budget sets aside, 0 where nothing would
+    be billed, None where nothing bounds it. `unpaid`: why no rented target may be paid for; None: they may, or nobody here knows.
+    `refused`: the same where no owned target is left, so that the caller would be refused."""
 
     tokens: int
     limits: tuple[CountedLimit, ...]
@@ -66,8 +68,9 @@ def counts(request: Request, tried: Sequence[Candidate], caller: Caller, policy:
     budgets = tuple(_budget(account, moment.budgets) for account in accounts)
     reserve: int | None = None
     unpaid: str | None = None
+    free = request.dialect == "anthropic_count_tokens"
     try:
-        reserve = bound_nanousd(request, [(c.target, policy.price(c.target, day)) for c in tried])
+        reserve = 0 if free else bound_nanousd(request, [(c.target, policy.price(c.target, day)) for c in tried])
     except Unbounded as error:
         hard = next((budget for budget in budgets if budget.mode == "hard"), None)
         if hard is not None:

@@ -9,9 +9,9 @@ import msgspec
 
 from freehold.core.errors import BadSettings
 from freehold.core.ports import NotAsked
-from freehold.move.evaluate.judge import NULL_ANSWERS, Judge, Opinion
+from freehold.move.evaluate.judge import NULL_ANSWERS, Judge, NullsHeld, Opinion
 from freehold.move.evaluate.pair_file import AnsweredPair, ScoredPair, scored
-from freehold.move.evaluate.sample import Sample
+from freehold.move.evaluate.sample import Reply, Sample
 from freehold.move.evaluate.suite import JUDGE, Marks, Suite
 
 
@@ -41,8 +41,8 @@ class JudgeSummary(msgspec.Struct, frozen=True):
 
     @property
     def fit(self) -> bool:
-        """No null answer may win; one in six may tie, for the answer beside it may be worth no more."""
-        return self.won == 0 and self.tied <= self.canaries // 6
+        """Whether it placed them last."""
+        return NullsHeld(self.canaries, self.won, self.tied).fit
 
 
 class Grading(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ async def with_judge(suite: Suite, tasks: Sequence[Task], judge: Judge, at_once:
     async def ask(task: Task) -> Opinion | NotAsked:
         async with slots:
             owned, rented, _ = task.pair.replies()
-            found = await judge.compare(_shown(suite, task), owned, rented)
+            found = await judge.compare(shown(suite, task.sample), owned, rented)
             done()
             return found
 
@@ -124,9 +124,14 @@ def longer_preferred(lines: Sequence[ScoredPair]) -> float | None:
     return _mean([float(one) for one in decided]) if decided else None
 
 
-def _shown(suite: Suite, task: Task) -> Sample:
+def shown(suite: Suite, sample: Sample) -> Sample:
     """What the judge sees of a sample: an incumbent that counts as right would have won before it is read."""
-    return task.sample if suite.reference == "given" else Sample(request=task.sample.request)
+    return sample if suite.reference == "given" else Sample(request=sample.request)
+
+
+def says_something(good: Reply) -> bool:
+    """Whether a null answer can lose to it."""
+    return bool(good.text.strip() or good.calls)
 
 
 async def _canaries(suite: Suite, judge: Judge, tasks: Sequence[Task]) -> JudgeSummary:
@@ -134,19 +139,19 @@ async def _canaries(suite: Suite, judge: Judge, tasks: Sequence[Task]) -> JudgeS
     goods = [
         (task, good)
         for task in tasks
-        if (good := task.sample.reference or task.pair.replies()[1]) is not None and (good.text.strip() or good.calls)
+        if (good := task.sample.reference or task.pair.replies()[1]) is not None and says_something(good)
     ]
     if not goods:
         raise BadSettings("no pair has an answer to hold a null answer against, so the judge cannot be checked; give such pairs")
     leads: list[float] = []
     for at in range(min(judge.settings.canaries, len(NULL_ANSWERS) * len(goods))):
         task, good = goods[at // len(NULL_ANSWERS) % len(goods)]
-        found = await judge.lead(_shown(suite, task), good, at)
+        found = await judge.lead(shown(suite, task.sample), good, at)
         if isinstance(found, NotAsked):
             raise BadSettings(f"the judge {judge.settings.target!r} gave no verdict: {found.reason}")
         leads.append(found)
-    won, tied = sum(lead < 0 for lead in leads), sum(lead == 0 for lead in leads)
-    return JudgeSummary(judge.settings.target, judge.settings.digest, len(leads), won, tied)
+    held = NullsHeld.of(leads)
+    return JudgeSummary(judge.settings.target, judge.settings.digest, held.canaries, held.won, held.tied)
 
 
 def _mean(values: Sequence[float]) -> float:

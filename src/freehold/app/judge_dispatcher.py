@@ -1,20 +1,87 @@
-"""Asking a judge through a running gateway, which keeps the constraints: the Dispatcher port, for files graded offline."""
+"""Asking a judge: through a running gateway, for files graded offline; inside a gateway, for the pairs of its migrations.
+
+Both are the Dispatcher port. Constraints bind the judge either way.
+"""
 
 import asyncio
 from typing import Any
 
 import msgspec
 
+from freehold.core.errors import BadRequest, ContentBlocked
 from freehold.core.money import nanousd
 from freehold.core.ports import HttpCall, NotAsked, Outbound, Purpose, UpstreamFailure, UpstreamReply
-from freehold.core.request import Request
+from freehold.core.request import Ask, Request
 from freehold.core.said import Whole
 from freehold.core.target import Secret
+from freehold.rules.handling import settle
+from freehold.serve.gateway.errand import Errand, Errands, Returned
+from freehold.serve.gateway.exchange import Speech
+from freehold.serve.gateway.hearing import hear
+from freehold.serve.gateway.house import Gateway
+from freehold.serve.gateway.inspection import Inspection, inspect
+from freehold.serve.gateway.shadow import Compared
+from freehold.wire.dialects import SURFACES
 from freehold.wire.openai_chat.answer import read_whole
 from freehold.wire.openai_chat.quirks import OTHERS
 
 _REPLY_BYTES = 4 * 1024 * 1024
 _PATIENCE_S = 120.0
+_ROOM_S = 30.0  # for a place at the judge that no caller wants
+
+
+class ExchangeDispatcher:
+    """Asks in the name of one compared exchange, out of its migration's own money, when no caller wants the judge's place.
+
+    What bound the exchange binds the judge, and so does what is found in the two answers. A reason is one word.
+    """
+
+    def __init__(self, gateway: Gateway, errands: Errands, pair: Compared) -> None:
+        self.cost_nanousd = 0
+        self._gateway = gateway
+        self._errands = errands
+        self._pair = pair
+
+    async def ask(self, request: Request, target: str, purpose: Purpose) -> Whole | NotAsked:
+        """The judge's answer. Raises LedgerUnavailable."""
+        errand = await self._errand(request, target)
+        back = errand if errand is None else await self._errands.run(errand, self._gateway.clock.monotonic() + _ROOM_S)
+        if not isinstance(back, Returned):
+            return NotAsked(back or "barred")
+        self.cost_nanousd += back.entry.cost_nanousd
+        return (hear(request, back.body) or NotAsked("unreadable")) if back.body else NotAsked("failed")
+
+    async def refusal(self, request: Request, target: str) -> NotAsked | None:
+        """Why the judge would not be asked this now; None: it would. Nothing is sent. Raises LedgerUnavailable."""
+        errand = await self._errand(request, target)
+        why = "barred" if errand is None else await self._errands.unasked(errand, self._gateway.clock.monotonic() + _ROOM_S)
+        return None if why is None else NotAsked(why)
+
+    async def _errand(self, request: Request, target: str) -> Errand | None:
+        """None: what it holds may be sent nowhere."""
+        policy, pair = self._gateway.policy, self._pair
+
+        def bound(found: Inspection) -> Ask:
+            party = found.party(pair.ask.workload)
+            parties = pair.ask.parties if party is None else (*pair.ask.parties, party)
+            return msgspec.structs.replace(
+                pair.ask, parties=parties, labels=policy.labels, egress=request.egress, needs=request.needs,
+                handling=pair.ask.handling.raised_by(settle(parties, policy.labels)), least_tokens=request.least_tokens,
+                prompt_tokens={},
+            )  # fmt: skip
+
+        try:
+            content = await inspect(request, policy.inspector, bound)
+            content.refuse_blocked(pair.ask.workload)
+        except (BadRequest, ContentBlocked):
+            return None
+        shield = content.shield(pair.ask.workload)
+        speech = Speech(request, SURFACES["openai_chat"])
+        speech.redacted = shield is not None
+        return Errand(
+            assignment=pair.assignment, target=target, ask=bound(content), speech=speech, shield=shield,
+            why=f"judge of {pair.id}; migration {pair.assignment.migration}",
+        )  # fmt: skip
 
 
 class GatewayDispatcher:

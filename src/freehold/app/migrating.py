@@ -9,6 +9,7 @@ import time
 import msgspec
 
 from freehold.app.migration_log import events_of, follow, read_migration, state_of, write_event, write_migration
+from freehold.app.migration_sources import require_judge
 from freehold.core.errors import BadSettings
 from freehold.move.migration.machine import Event, Kind, MigrationSettings, State, after, allowed
 from freehold.move.migration.progress import Migration, Progress
@@ -45,12 +46,12 @@ def start(ledger: LedgerPlace, wish: Wish, settings: MigrationSettings | None, *
         return one
     if target is None:
         raise BadSettings("--to is missing; name the target that the workload is to move to")
-    _require_known(ledger, wish.workload, target, _live_at(store, known))
+    settings = settings or MigrationSettings()
+    _require_known(ledger, wish.workload, target, settings, _live_at(store, known))
     one = Migration(
-        id=f"mig-{secrets.token_hex(5)}", workload=wish.workload, target=target, settings=settings or MigrationSettings(),
-        made_at=time.time(),
+        id=f"mig-{secrets.token_hex(5)}", workload=wish.workload, target=target, settings=settings, made_at=time.time()
     )  # fmt: skip
-    first = [] if draft else [write_event(Event(kind="start", at=one.made_at, by=wish.by))]
+    first = [] if draft else [write_event(_event(one, "start", one.made_at, wish.by))]
     store.make(write_migration(one), first)
     return one
 
@@ -123,9 +124,15 @@ def _wished(store: MigrationStore, one: Migration, kind: Kind, by: str) -> None:
         for event in events:
             state = after(state, event.kind, one.settings)
         after(state, kind, one.settings)  # raises where it is not possible
-        if store.append(one.id, write_event(Event(kind=kind, at=time.time(), by=by)), len(events)):
+        if store.append(one.id, write_event(_event(one, kind, time.time(), by)), len(events)):
             return
     raise BadSettings(f"migration {one.id} keeps changing; try again")
+
+
+def _event(one: Migration, kind: Kind, at: float, by: str) -> Event:
+    """A person's wish; with the first one stands what pairs will be graded by."""
+    suite = one.settings.suite if kind == "start" else None
+    return Event(kind=kind, at=at, by=by, evidence=msgspec.Raw(msgspec.json.encode(suite)))
 
 
 def _live_at(store: MigrationStore, known: list[Migration]) -> str | None:
@@ -134,7 +141,7 @@ def _live_at(store: MigrationStore, known: list[Migration]) -> str | None:
     return live[-1] if live else None
 
 
-def _require_known(ledger: LedgerPlace, workload: str, target: str, live: str | None) -> None:
+def _require_known(ledger: LedgerPlace, workload: str, target: str, settings: MigrationSettings, live: str | None) -> None:
     """What the gateways last served under knows them. Raises BadSettings."""
     with reading(ledger) as db:
         spans, policies, releases = kept_spans(db), kept_policies(db), kept_releases(db)
@@ -147,5 +154,8 @@ def _require_known(ledger: LedgerPlace, workload: str, target: str, live: str | 
         raise BadSettings(f"no workload {workload!r} in the policy in force; there are {', '.join(workloads)}")
     if target not in targets:
         raise BadSettings(f"--to is {target!r}, and the policy in force has no such target; there are {', '.join(targets)}")
+    if settings.suite is not None and settings.suite.judge is not None:
+        serving = [release.target for release in releases[newest] if release.workload == workload]
+        require_judge(settings.suite.judge[0], policies[newest], [target, *serving, *([live] if live in targets else [])])
     if target == live:
         raise BadSettings(f"{workload} has moved to {target} already")

@@ -7,11 +7,13 @@ import msgspec
 from freehold.app.migrating import all_of, history
 from freehold.core.errors import BadSettings
 from freehold.move.migration.machine import Event
-from freehold.move.migration.progress import GATE
+from freehold.move.migration.progress import CANARY, GATE, LIVE
 from freehold.plan.verdict.checklist import Evidence
 from freehold.serve.stores.opening import reading
 from freehold.serve.stores.place import LedgerPlace
 from freehold.serve.stores.policies import kept_policies
+
+_GATES = frozenset({GATE, CANARY, LIVE})  # whoever judges pairs: what turns bad later is evidence too
 
 
 class _Found(msgspec.Struct):
@@ -24,7 +26,8 @@ def gate_evidence(ledger: LedgerPlace) -> dict[str, Evidence]:
         owned = {name for facts in kept_policies(db).values() for name, one in facts.targets.items() if one.kind == "owned"}
     found: dict[str, Evidence] = {}
     for one in all_of(ledger):
-        decided = [event for event, _ in history(ledger, one) if event.by == GATE] if one.target in owned else []
+        told = history(ledger, one) if one.target in owned else []
+        decided = [event for event, _ in told if event.by in _GATES]
         if decided:
             found[one.workload] = _evidence(decided[-1], f"the gate of migration {one.id} to {one.target}")
     return found

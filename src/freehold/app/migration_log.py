@@ -7,11 +7,12 @@ import msgspec
 
 from freehold.core.assignment import Assignment
 from freehold.core.errors import BadSettings
+from freehold.move.migration.lines import Score
 from freehold.move.migration.machine import Event, Kind, MigrationSettings, State, assignment, replay
-from freehold.move.migration.progress import Logged, Migration, PairScore, Progress, Score, Served
+from freehold.move.migration.progress import Logged, Migration, Progress
 from freehold.serve.stores.migrations import MigrationStore, StoredEvent, StoredMigration, StoredScore
 
-_scores = msgspec.json.Decoder(PairScore | Served)
+_scores: msgspec.json.Decoder[Score] = msgspec.json.Decoder(Score)
 
 
 def read_migration(stored: StoredMigration) -> Migration:
@@ -39,10 +40,9 @@ def read_line(line: StoredEvent | StoredScore) -> Logged:
         kind: Kind = line.kind  # type: ignore[assignment]
         return Event(kind=kind, at=line.at, by=line.decided_by, why=line.why, evidence=msgspec.Raw(line.evidence.encode()))
     try:
-        score: Score = _scores.decode(line.score)
+        return _scores.decode(line.score)
     except msgspec.MsgspecError as error:
         raise BadSettings(f"line {line.n} of a migration cannot be read: {error}") from None
-    return score
 
 
 def write_event(event: Event) -> StoredEvent:

@@ -8,17 +8,38 @@ from freehold.app.migrating import all_of, progress_of
 from freehold.core.assignment import Stage
 from freehold.move.migration.gate import Gate
 from freehold.move.migration.guard import Guarded
+from freehold.move.migration.lines import Checked
 from freehold.move.migration.machine import MigrationSettings
 from freehold.move.migration.progress import Progress, told
 from freehold.move.migration.verdict import Verdict
 from freehold.serve.stores.place import LedgerPlace
 
 
+class Recording(msgspec.Struct, frozen=True):
+    """Of `total` recorded requests so many are done; None: not counted yet."""
+
+    done: int
+    total: int | None
+
+
+class Judging(msgspec.Struct, frozen=True):
+    """What is known of the judge: its latest check with null answers (None: under way), how many pairs it judged, how many of
+    these verdicts turned with the order, and of those between answers of two lengths the share that the longer one won."""
+
+    checked: Checked | None
+    pairs: int
+    turned: int
+    longer_preferred: float | None
+    cost_nanousd: int
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """`share`: of the workload's requests that go to the candidate now; `served`: how many it was sent at this step, of `dwell`.
 
-    `verdict` is the gate's, in whose words the candidate is the owned model; in the canary it is of the pairs since that began.
-    `cost_nanousd`: of the copies. `expected_s`: seconds until it is live at the pace so far, None where that cannot be said.
+    `verdict` is the gate's, in whose words the candidate is the owned model; in the canary it is of the pairs since that began,
+    live of the latest ones. `unscored`: requests that count for neither model, by why. `cost_nanousd`: of the copies.
+    `suite`: the digest of what pairs are graded by. `expected_s`: seconds until it is live at the pace so far, None where that
+    cannot be said.
     """
 
     id: str
@@ -37,18 +58,26 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     guard: tuple[Guarded, ...]
     verdict: Verdict
     settings: MigrationSettings
+    unscored: dict[str, int]
+    suite: str | None
+    recorded: Recording | None
+    judge: Judging | None
 
 
 def standing(progress: Progress) -> Standing:
     """As the log says."""
-    one, state, settings = progress.migration, progress.state, progress.migration.settings
-    gate = progress.canary_gate if state.step >= 0 else progress.gate
-    verdict = gate.verdict()
+    one, state, settings, tally = progress.migration, progress.state, progress.migration.settings, progress.tally
+    suite = settings.suite
     return Standing(
         id=one.id, workload=one.workload, target=one.target, stage=state.stage, step=state.step,
-        share=progress.assignment.share, pairs=progress.pairs, served=progress.served, dwell=settings.dwell,
-        cost_nanousd=progress.cost_nanousd, made_at=one.made_at, expected_s=_expected_s(progress), reason=_reason(progress),
-        guard=progress.guard.all(), verdict=verdict, settings=settings,
+        share=progress.assignment.share, pairs=tally.pairs, served=progress.served, dwell=settings.dwell,
+        cost_nanousd=tally.cost_nanousd, made_at=one.made_at, expected_s=_expected_s(progress), reason=_reason(progress),
+        guard=progress.guard_now.all(), verdict=progress.gate_now.verdict(), settings=settings,
+        unscored=dict(sorted(tally.unscored.items())), suite=None if suite is None else suite.digest,
+        recorded=None if settings.recorded is None else Recording(len(tally.replayed), tally.to_replay),
+        judge=None if suite is None or suite.judge is None else Judging(
+            tally.judge, tally.judged, tally.turned, tally.longer_preferred, tally.judge_nanousd
+        ),
     )  # fmt: skip
 
 
@@ -62,6 +91,10 @@ def _reason(progress: Progress) -> str:
     match state.stage:
         case "draft":
             return "Nothing is sent to the candidate yet."
+        case "shadow" if state.replaying:
+            tally = progress.tally
+            of = "" if tally.to_replay is None else f" of {tally.to_replay:,}"
+            return f"Recorded requests first: {len(tally.replayed):,}{of} are done. {told(progress.verdict())}"
         case "shadow":
             return told(progress.verdict())
         case "canary":
@@ -70,7 +103,13 @@ def _reason(progress: Progress) -> str:
             share = f"{settings.steps[state.step]:.0%}"
             return f"Canary at {share}: {progress.served:,} of {settings.dwell:,} requests; it waits until {waits}."
         case "live":
-            return "Every request goes to the candidate first."
+            if settings.after_live == 0:
+                return "Every request goes to the candidate first; it is no longer compared."
+            seen = progress.gate_now.quality.samples
+            return (
+                f"Every request goes to the candidate first; of {settings.after_live:.2%} the former target is asked too: "
+                f"{seen:,} latest pairs, nothing evidently worse."
+            )
         case "paused":
             return f"Paused in stage {state.held}; nothing is sent to the candidate."
         case "rolled_back":
@@ -80,8 +119,8 @@ def _reason(progress: Progress) -> str:
 def _expected_s(progress: Progress) -> float | None:
     """At the pace of the pairs so far; the canary's part from the requests that this pace stands for."""
     state, settings = progress.state, progress.migration.settings
-    took = 0.0 if progress.first_pair_at is None else progress.last_pair_at - progress.first_pair_at
-    if state.stage not in {"shadow", "canary"} or progress.pairs < 2 or took <= 0:
+    took = 0.0 if progress.tally.first_pair_at is None else progress.tally.last_pair_at - progress.tally.first_pair_at
+    if state.stage not in {"shadow", "canary"} or state.replaying or progress.pairs < 2 or took <= 0:
         return None
     pace = progress.pairs / took
     pairs = 0.0 if state.step >= 0 else _pairs_left(progress.gate)

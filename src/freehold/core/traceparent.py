@@ -1,7 +1,7 @@
 """W3C trace context: the id that ties a request here to what happens before and behind it. https://www.w3.org/TR/trace-context/"""
 
 import re
-import secrets
+from os import urandom
 
 import msgspec
 
@@ -29,8 +29,9 @@ class Trace(msgspec.Struct, frozen=True):
         given = _listed(baggage)
         found = _FORM.fullmatch(header) if header else None
         if found is None or found[1] == "ff" or int(found[2], 16) == 0 or int(found[3], 16) == 0:
-            return cls(secrets.token_hex(16), secrets.token_hex(8), baggage=given)
-        return cls(found[2], secrets.token_hex(8), found[3], found[4], _listed(state), given)
+            drawn = urandom(24).hex()
+            return cls(drawn[:32], drawn[32:], baggage=given)
+        return cls(found[2], urandom(8).hex(), found[3], found[4], _listed(state), given)
 
     @property
     def sampled(self) -> bool:
@@ -39,7 +40,7 @@ class Trace(msgspec.Struct, frozen=True):
 
     def child(self) -> "Trace":
         """A span below this one."""
-        return msgspec.structs.replace(self, span_id=secrets.token_hex(8), parent_id=self.span_id)
+        return msgspec.structs.replace(self, span_id=urandom(8).hex(), parent_id=self.span_id)
 
     def header(self) -> str:
         """As it is sent on."""

@@ -46,8 +46,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     source: UsageSource
 
     def __post_init__(self) -> None:
-        if min(self.input_tokens, self.output_tokens, *(d for d in self.details() if d is not None), 0) < 0:
+        details = [detail for detail in self.details() if detail is not None]
+        if min(self.input_tokens, self.output_tokens, *details, 0) < 0:
             raise ValueError("token counts cannot be negative")
+        if not any(details):
+            return
         if (self.cache_read or 0) + (self.cache_write or 0) > self.input_tokens:
             raise ValueError("cached tokens exceed the input they are part of")
         if (self.reasoning or 0) > self.output_tokens:

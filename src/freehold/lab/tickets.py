@@ -68,12 +68,13 @@ _COMPLAINTS = {
     ),
 }
 LABELS = tuple(_COMPLAINTS)
+PHRASES = 5  # of each label
 
 
-def ticket(source: random.Random) -> tuple[str, str]:
-    """(text, label) of one ticket; the same state of `source` gives the same ticket."""
+def ticket(source: random.Random, phrases: int = PHRASES) -> tuple[str, str]:
+    """(text, label) of a ticket in one of the first `phrases` of its label; the same state of `source` gives the same ticket."""
     label = source.choice(LABELS)
-    complaint = source.choice(_COMPLAINTS[label]).format(thing=source.choice(_THINGS))
+    complaint = source.choice(_COMPLAINTS[label][:phrases]).format(thing=source.choice(_THINGS))
     details = ("", f" ref {source.randint(1000, 99999)}", f" on {source.randint(1, 28)} May", " again", " since yesterday")
     sentence = f"{complaint}{source.choice(details)}."
     parts = (source.choice(_GREETINGS), sentence, source.choice(_CLOSINGS))

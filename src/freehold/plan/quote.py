@@ -10,6 +10,7 @@ from freehold.catalog.prices import PriceBook, UnknownPrice
 from freehold.core.errors import BadSettings
 from freehold.core.money import dollars
 from freehold.core.price import PriceCard, Rate
+from freehold.core.usage import Bucket
 from freehold.plan.candidate import Demand
 from freehold.plan.choice import HOSTED, Choice
 from freehold.plan.demand.traffic import Requests, Traffic
@@ -21,6 +22,11 @@ from freehold.plan.renting.bill import bill_of
 from freehold.plan.simulating import Simulating
 from freehold.plan.verdict.checklist import Evidence, Operator
 from freehold.plan.ways import Ground, ways_of_owning
+
+_BUCKETS: Mapping[Bucket, str] = {
+    "cache_read": "cached input", "cache_write": "input put into a cache", "cache_write_1h": "input put into a cache for an hour",
+    "input_audio": "sound heard", "cache_read_audio": "cached sound", "output_audio": "sound spoken",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +76,8 @@ class Quotes:
             assumptions=(
                 _traffic_assumption(traffic),
                 _rented_model(card, choice),
-                *_price_assumptions("rented", card, price),
-                *(line for other in hosted for line in _price_assumptions("hosted", other, "catalog")),
+                *_price_assumptions("rented", card, price, traffic),
+                *(line for other in hosted for line in _price_assumptions("hosted", other, "catalog", traffic)),
             ),
             warnings=tuple(known.doubts),
         )
@@ -121,12 +127,13 @@ def plan_from_requests(
     return make_plan(inputs(), terms, quotes.on, [*quotes.facts.stale(quotes.on), *left_out])
 
 
-def _price_assumptions(role: str, card: PriceCard, source: Source) -> list[Assumption]:
+def _price_assumptions(role: str, card: PriceCard, source: Source, traffic: Traffic) -> list[Assumption]:
+    """What the card itself says of each bucket that the traffic has; one that it says nothing of costs what is around it."""
     name = f"{role} {card.provider}/{card.model}"
-    rates = {"input": card.input, "cached input": card.cache_read, "output": card.output}
+    rates: dict[Bucket, Rate | None] = {bucket: getattr(card, bucket) for bucket in traffic.buckets()}
     return [
         Assumption(
-            name=f"{name}, {bucket}",
+            name=f"{name}, {_BUCKETS.get(bucket, bucket)}",
             value=_rate_text(rate),
             unit="USD per million tokens",
             source=source,

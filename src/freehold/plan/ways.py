@@ -203,7 +203,7 @@ def _said(found: Paced) -> list[Assumption]:
     if not found.words:
         return []
     value = "estimated" if found.interval is None else "simulated"
-    return [Assumption(name="capacity of a replica", value=value, unit="", source="default", origin=found.words)]
+    return [Assumption(name="capacity of a replica", value=value, unit="", source=found.source, origin=found.words)]
 
 
 def _doubts(deployment: Deployment, found: Paced, traffic: Traffic) -> list[str]:

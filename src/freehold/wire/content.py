@@ -34,7 +34,15 @@ class _Pairs(list[tuple[str, Any]]):
     """An object with all its keys, duplicates too."""
 
 
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    """What most messages are."""
+
+    role: str
+    content: str
+
+
 _pairwise = json.JSONDecoder(object_pairs_hook=_Pairs)
+_messages = msgspec.json.Decoder(list[_Message])
 _NOT_CONTENT = frozenset({"model", "provider"})  # the model is replaced on the way out and the routing hints never leave
 _DEFINITIONS = frozenset({"tools", "functions", "response_format", "json_schema", "guided_json", "audio", "text"})
 _STRUCTURE = frozenset(
@@ -71,11 +79,27 @@ def texts(fields: Fields) -> Iterator[Piece | Unscannable]:
         if name not in _NOT_CONTENT and len(view) >= _SHORTEST_RAW and view[0] in b'"[{':
             if name not in _STRUCTURE and name not in {"messages", "tools"}:
                 yield Piece(name, name, is_key=True)
+            plain = _plain(raw) if name == "messages" else None
+            if plain is not None:
+                for at, message in enumerate(plain):
+                    yield from _of_text(f"messages[{at}].content", message.content, "")
+                continue
             try:
                 value = _pairwise.decode(bytes(view).decode("utf-8", "surrogatepass"))
             except RecursionError:
                 raise ValueError(f"{name} nests too deeply to be read") from None
             yield from _walk(name, value)
+
+
+def _plain(raw: msgspec.Raw) -> list[_Message] | None:
+    """The messages, where each is a short role and a text and nothing else: written anew they are the same bytes, so that no
+    second key hides among them. None where one of them is more, or may be."""
+    try:
+        messages = _messages.decode(raw)
+    except ValueError:
+        return None
+    same = msgspec.json.encode(messages) == bytes(raw)
+    return messages if same and all(len(message.role) <= _LONGEST_WORD for message in messages) else None
 
 
 def replaced(fields: Fields, replace: Callable[[str], str]) -> Fields:

@@ -20,6 +20,10 @@ _DURATION = re.compile(
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _IN_SECONDS = (_DAY_S, 3600.0, 60.0, 1.0, 0.001)
 _ANTHROPIC_TOKENS = ("tokens", "input-tokens", "output-tokens")
+_SAY_IT = frozenset(
+    "x-ratelimit-remaining-requests x-ratelimit-remaining-tokens"
+    " anthropic-ratelimit-requests-remaining anthropic-ratelimit-tokens-remaining".split()
+)
 
 
 def upstream_limits(headers: Mapping[str, str]) -> tuple[Window, ...]:
@@ -27,6 +31,8 @@ def upstream_limits(headers: Mapping[str, str]) -> tuple[Window, ...]:
 
     Of several limits on tokens the one with the least left counts. An instant counts from the reply's own Date.
     """
+    if _SAY_IT.isdisjoint(headers):  # most replies
+        return ()
     if "anthropic-ratelimit-requests-remaining" in headers or "anthropic-ratelimit-tokens-remaining" in headers:
         return _anthropic(headers)
     found = (_openai(headers, kind) for kind in ("requests", "tokens"))

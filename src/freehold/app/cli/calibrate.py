@@ -27,6 +27,7 @@ from freehold.plan.capacity.calibration.law import CONSTANTS
 app = App(name="calibrate", help="Fit an owned engine's own constants to a short sweep of load, and check them.")
 
 _FIXED = 1e-6  # below a microsecond a constant is shown as 0
+_NOTABLE = 0.01  # share of the time that is worth a word
 
 
 @Parameter(name="*")
@@ -96,7 +97,7 @@ def calibrate(
         assert engine is not None
         with _bar() as show:
             made = measured(engine, extent, show)
-        source = f"freehold calibrate, {made.requests} requests"
+        source = f"freehold calibrate, {made.requests} requests{_without(made.waited)}"
     kept = _kept(made, source, engine, target)
     path = None
     if target is not None and kept is not None and (made.good or keep):
@@ -160,19 +161,33 @@ def _show(made: Outcome) -> None:
     slots = made.fit.law.slots
     constants.add_row("slots", "no bound was met" if slots is None else str(slots), "")
     out.print(constants)
-    loads = Table("load", "requests", "TTFT", "per token", "end to end", title="Measured / predicted", title_justify="left")
-    for load in (*made.fitted.loads, *made.held_out.loads):
+    loads = Table(
+        "held out", "in / out", "requests", "TTFT", "per token", "end to end", title="Measured / predicted", title_justify="left"
+    )  # fmt: skip
+    for load in made.held_out.loads:
         pairs = zip(load.measured, load.predicted, strict=True)
-        loads.add_row(load.name, str(load.requests), *(f"{_shown(seen)} / {_shown(said)}" for seen, said in pairs))
+        loads.add_row(
+            f"{load.concurrency} at once", f"{load.input_tokens} / {load.output_tokens}", str(load.requests),
+            *(f"{_shown(seen)} / {_shown(said)}" for seen, said in pairs),
+        )  # fmt: skip
     out.print(loads)
     table = Table("median error on", "TTFT", "per token", "end to end")
     table.add_row("fitted loads", *_percent(made.fitted.by_load))
     table.add_row("held-out loads", *_percent(made.held_out.by_load))
     table.add_row("single held-out requests", *_percent(made.held_out.by_request))
+    if made.repeats is not None:
+        table.add_row("repeats of a load, by each other", *_percent(made.repeats))
     out.print(table)
 
 
 def _say(made: Outcome, path: Path | None, target: Target | None) -> None:
+    if made.waited is not None and made.waited >= _NOTABLE:
+        notes.print(
+            f"freehold: other programs had the engine's core for {made.waited:.0%} of the time; all times are without that, and "
+            "while they run it takes longer",
+            highlight=False,
+            soft_wrap=True,
+        )
     if not made.good:
         notes.print(
             f"freehold: held-out loads were missed by more than {BARS.ttft:.0%} (TTFT) or {BARS.tpot:.0%} (the others): "
@@ -186,6 +201,11 @@ def _say(made: Outcome, path: Path | None, target: Target | None) -> None:
         notes.print("nothing written: with --target and -c the constants are kept beside the configuration", highlight=False)
     else:
         notes.print("nothing written; --keep writes them even so", highlight=False)
+
+
+def _without(waited: float | None) -> str:
+    """What was taken off the times, for the record."""
+    return "" if waited is None or waited < _NOTABLE else f", without the {waited:.0%} of the time it waited for a core"
 
 
 def _shown(seconds: float) -> str:

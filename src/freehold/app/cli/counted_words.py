@@ -49,7 +49,7 @@ def _money(budget: CountedBudget, counts: Counts) -> str:
     if counts.reserve_nanousd is None:
         return f"nothing bounds what the request may bill; {left}"
     if counts.reserve_nanousd == 0:
-        return f"nothing is set aside, since nothing rented would be tried; {left}"
+        return f"nothing is set aside, since nothing would be billed; {left}"
     return f"sets aside {show(counts.reserve_nanousd, 6)}; {left}"
 
 

@@ -6,16 +6,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 
 from freehold.app import config_file
 from freehold.app.cli.counted_words import counted_words
+from freehold.app.cli.explain_moves import moving_words
 from freehold.app.cli.moment_flags import Known
 from freehold.app.cli.output import emit_json, out
-from freehold.app.explaining import Choice, Explanation, explain, key_named
+from freehold.app.counting import Moment
+from freehold.app.explained_moves import moves_on_record
+from freehold.app.explaining import Asked, Choice, Explanation, explain, key_named
+from freehold.app.ledgers import configured_ledger
 from freehold.app.policy import build_policy
+from freehold.app.surfaces import surface_named, surface_of
 from freehold.core.data import Demands, Handling
 from freehold.core.errors import BadSettings, FreeholdError
+from freehold.serve.stores.place import LedgerPlace
 
 _NOTHING_MORE = Known()
 app = App(name="explain", help="Say in words where a request may go, where not, and why.")
@@ -27,6 +34,7 @@ def explained(  # noqa: PLR0913  a command's options are its data table
     /,
     *,
     config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yaml"),
+    surface: str | None = None,
     workload: str | None = None,
     key: str | None = None,
     header: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -40,9 +48,12 @@ def explained(  # noqa: PLR0913  a command's options are its data table
     Parameters
     ----------
     request
-        A file with the body of a chat completion request; unset: standard input.
+        A file with the body of a request; unset: standard input.
     config
         The configuration file.
+    surface
+        What it is sent to: chat, completions, responses, embeddings, messages or count_tokens, or the path of one of them; unset:
+        as its shape tells.
     workload
         As the header x-freehold-workload would name it.
     key
@@ -59,9 +70,11 @@ def explained(  # noqa: PLR0913  a command's options are its data table
     policy = build_policy(file, datetime.now(UTC).date())
     sender = key_named(file, policy, key)
     body = _body(request)
+    spoken = surface_of(body, headers) if surface is None else surface_named(surface)
     moment, unread = known.moment(file, policy)
+    moment, untold = _with_moves(moment, known.ledger or configured_ledger(file))
     try:
-        said = explain(body, sender, headers, policy, moment)
+        said = explain(Asked(spoken, body, headers), sender, policy, moment)
     except BadSettings:
         raise
     except FreeholdError as error:
@@ -74,9 +87,16 @@ def explained(  # noqa: PLR0913  a command's options are its data table
         emit_json(said)
     else:
         _tell(said)
-        for line in counted_words(said, unread):
-            _say(line)
+        _say("\n".join((*moving_words(said, untold), *counted_words(said, unread))))
     return 1 if said.refused or said.counts.refused else 0
+
+
+def _with_moves(moment: Moment, ledger: LedgerPlace) -> tuple[Moment, str]:
+    """With the migrations on record, or why they are not known; empty: they are."""
+    try:
+        return msgspec.structs.replace(moment, moving=moves_on_record(ledger)), ""
+    except FreeholdError as error:
+        return moment, error.message
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -97,6 +117,7 @@ def _body(path: Path | None) -> bytes:
 
 def _tell(said: Explanation) -> None:
     _say(f"Model {said.asked_model!r} from key {said.key!r} is workload {said.workload!r} (policy {said.policy}).")
+    _say(f"Read as {said.dialect}.")
     _say("\nIts data")
     whole = Handling(
         said.parties[0].handling.data_class.parse(said.data_class),
@@ -111,7 +132,7 @@ def _tell(said: Explanation) -> None:
     _say("\nWhat it asks")
     _say(f"  egress    {', '.join(said.egress) or 'none'}")
     _say(f"  of a server  {', '.join(said.needs) or 'nothing beyond text'}; at least {said.least_tokens} tokens of context")
-    _say("\nMay serve it, in this order" if said.choices else f"\nRefused: 403 no_target_allowed: {said.refused}")
+    _say("\n" + _outcome(said))
     for place, choice in enumerate(said.choices, 1):
         _say(f"  {place}. {choice.target} ({choice.kind}): {choice.reason}")
     if said.removed:
@@ -120,6 +141,12 @@ def _tell(said: Explanation) -> None:
             _say(f"  {removed.target}, by {removed.constraint}: {removed.detail}")
     if said.choices:
         _tell_turns(said)
+
+
+def _outcome(said: Explanation) -> str:
+    if said.refused is not None:
+        return f"Refused: {said.refused_as}: {said.refused}"
+    return "May serve it, in this order" if said.choices else "Nobody has to be asked: the count is estimated here"
 
 
 def _tell_turns(said: Explanation) -> None:

@@ -1,9 +1,10 @@
 """`freehold migrate`: move a workload to another target, on evidence, and back; over the ledger, beside a running gateway."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -18,11 +19,12 @@ from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.migration_picture import moment, picture, status_table, watch_live
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.migrating import Wish
+from freehold.app.migration_sources import recorded_of, suite_of
 from freehold.app.migration_view import standing, standings
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.core.money import nanousd
 from freehold.move.migration.machine import MigrationSettings
-from freehold.move.migration.pair import GateSettings
+from freehold.move.migration.pair import GateSettings, Guardrail
 from freehold.move.migration.progress import Migration
 from freehold.serve.stores.place import LedgerPlace
 
@@ -61,26 +63,47 @@ class Judged:
     "Of the requests, 0 to 1, that are answered twice."
     usd_per_day: Decimal | None = None
     "The most that the copies may cost in a day."
+    after_live: float | None = None
+    "Of the requests, 0 to 1, that the former target is asked too once it is live, so that what turns bad is seen; 0: none."
     slice_by: str | None = None
     "A field of the JSON answers by whose value the traffic is sliced."
+    suite: Path | None = None
+    "Grade the pairs by this suite, YAML, instead of by agreement; the gateway reads it at the same path."
+    from_ledger: bool = False
+    "First ask the candidate what is recorded: finished requests whose content is in the content store."
+    since: str | None = None
+    "Of the recorded requests those received from then on, such as 2026-11-01 or 2026-11-01T12:00, in UTC."
+    config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yaml")
+    "The gateway's configuration, for its content store; the gateway reads it at the same path."
 
-    def settings(self) -> MigrationSettings | None:
+    def settings(self, workload: str) -> MigrationSettings | None:
         """None where all of it is as usual. Raises BadSettings."""
-        if replace(self, draft=False) == Judged():
+        if replace(self, draft=False, config=_AS_USUAL.config) == _AS_USUAL:
             return None
+        if self.since is not None and not self.from_ledger:
+            raise BadSettings("--since chooses from recorded requests; give --from-ledger with it")
         usual, gate = _USUAL, _USUAL.gate
-        given = [guardrail_flag("worse_by", text) for text in self.worse_by]
-        given += [guardrail_flag("at_most", text) for text in self.at_most]
+        suite = None if self.suite is None else suite_of(self.suite, workload)
         guard = tuple(guardrail_flag("at_most", text) for text in self.guard)
         return MigrationSettings(
             gate=GateSettings(
                 margin=_or(self.margin, gate.margin), alpha=_or(self.alpha, gate.alpha),
-                min_samples=_or(self.min_samples, gate.min_samples), guardrails=tuple(given) or gate.guardrails,
+                min_samples=_or(self.min_samples, gate.min_samples),
+                guardrails=self._guardrails(() if suite is None else suite.guardrails),
             ),
             guard=guard or usual.guard, steps=_shares(self.steps) if self.steps is not None else usual.steps,
             dwell=_or(self.dwell, usual.dwell), copied=_or(self.copied, usual.copied), late_s=_or(self.late_s, usual.late_s),
             day_nanousd=usual.day_nanousd if self.usd_per_day is None else nanousd(self.usd_per_day), slice_by=self.slice_by,
+            after_live=_or(self.after_live, usual.after_live), suite=suite,
+            recorded=recorded_of(self.config, _moment(self.since)) if self.from_ledger else None,
         )  # fmt: skip
+
+    def _guardrails(self, graded: Sequence[str]) -> tuple[Guardrail, ...]:
+        """Those given, in place of the usual ones; but the suite's own come beside those."""
+        given = [guardrail_flag("worse_by", text) for text in self.worse_by]
+        given += [guardrail_flag("at_most", text) for text in self.at_most]
+        named = [one for one in given if one.name not in graded]
+        return (*(named or _USUAL.gate.guardrails), *(one for one in given if one.name in graded))
 
 
 _AS_USUAL = Judged()
@@ -89,6 +112,8 @@ _AS_USUAL = Judged()
 @app.command
 def start(workload: str, /, *, to: str, judged: Judged = _AS_USUAL, ledger: LedgerFlag = _LEDGER, json: bool = False) -> int:
     """Begin in the shadow: the candidate answers once more what callers were answered. A paused migration goes on.
+
+    With --suite both answers are graded by it, by its judge too; with --from-ledger recorded requests come before live ones.
 
     Parameters
     ----------
@@ -102,7 +127,9 @@ def start(workload: str, /, *, to: str, judged: Judged = _AS_USUAL, ledger: Ledg
         Print one JSON object.
     """
     return _told(
-        ledger, _wishing(lambda: migrating.start(ledger, _wish(workload, to), judged.settings(), draft=judged.draft)), json
+        ledger,
+        _wishing(lambda: migrating.start(ledger, _wish(workload, to), judged.settings(workload), draft=judged.draft)),
+        json,
     )
 
 
@@ -265,6 +292,17 @@ def _shares(text: str) -> tuple[float, ...]:
         return tuple(float(part) / 100 for part in text.split(","))
     except ValueError:
         raise BadSettings(f"--steps is {text!r}; give percents, such as 1,5,25,50") from None
+
+
+def _moment(text: str | None) -> float:
+    """In Unix seconds; 0 where none is given."""
+    if text is None:
+        return 0.0
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadSettings(f"--since is {text!r}; give a day or a time in UTC, such as 2026-11-01 or 2026-11-01T12:00") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _or(given: _T | None, usual: _T) -> _T:

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.panel import Panel
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from freehold.app.cli.gate_chart import chart
 from freehold.app.cli.output import out
 from freehold.app.migration_log import follow
-from freehold.app.migration_view import Standing, standing
+from freehold.app.migration_view import Judging, Standing, standing
 from freehold.core.assignment import Stage
 from freehold.core.money import show
 from freehold.move.migration.progress import Migration, Progress
@@ -48,6 +50,9 @@ def status_table(found: Sequence[Standing]) -> Table:
 def picture(one: Standing) -> RenderableType:
     """The way it goes, the chart, what was found of each guardrail, and money."""
     parts: list[RenderableType] = [_way(one), Text(one.reason)]
+    if one.recorded is not None and one.recorded.total:
+        bar = ProgressBar(total=one.recorded.total, completed=one.recorded.done, width=40)
+        parts.append(Columns([Text("recorded requests"), bar, Text(f"{one.recorded.done:,} of {one.recorded.total:,}")]))
     if one.verdict.sequence:
         parts.append(chart(one.verdict))
     table = Table("question", "found", box=None)
@@ -59,9 +64,34 @@ def picture(one: Standing) -> RenderableType:
         finding = "broken" if guarded.broken else "holds" if guarded.holds else "open"
         table.add_row(f"canary: {guarded.name}", finding, f"{guarded.requests:,}", points(-guarded.mean), points(-guarded.limit))
     parts.append(table)
+    parts += [Text(line) for line in _graded(one)]
     parts.append(Text(f"Copies cost {show(one.cost_nanousd, 4)} so far, {show(one.settings.day_nanousd)} a day at most. "
                       f"Live in about: {_in(one.expected_s)}"))  # fmt: skip
     return Panel(Group(*parts), title=escape(f"{one.workload} to {one.target}"), title_align="left")
+
+
+def _graded(one: Standing) -> Iterator[str]:
+    """By what, and what could not be."""
+    if one.suite is not None:
+        yield f"Graded by suite {one.suite}."
+    if one.judge is not None:
+        yield _judged(one.judge)
+    if one.unscored:
+        yield f"Counted for neither: {', '.join(f'{count:,} {why}' for why, count in one.unscored.items())}."
+
+
+def _judged(judge: Judging) -> str:
+    checked = judge.checked
+    if checked is None:
+        return "The judge is being held to null answers."
+    lost = checked.canaries - checked.won - checked.tied
+    told = f"Judge {checked.target}: {lost} of {checked.canaries} null answers lost"
+    if not checked.fit:
+        return f"{told}, so it is asked nothing more."
+    told += f" · {judge.pairs:,} pairs · {judge.turned:,} verdicts turned with the order · {show(judge.cost_nanousd, 4)}"
+    if judge.longer_preferred is not None:
+        told += f" · the longer answer won {judge.longer_preferred:.0%} of the decided"
+    return told
 
 
 def watch_live(ledger: LedgerPlace, one: Migration, *, until_over: bool, json: bool) -> int:

@@ -27,12 +27,14 @@ from freehold.app.cli.plan_flags import (
 from freehold.app.cli.plan_report import assumption_table, show_plan, write_page
 from freehold.app.cli.watch import watch
 from freehold.app.comparison import configured_choice, used_choice
+from freehold.app.measured_targets import measured_targets
 from freehold.app.migration_evidence import gate_evidence
 from freehold.app.scenario import expand, find_scenario, shipped
-from freehold.catalog.facts import load_facts
+from freehold.catalog.facts import Facts, load_facts
 from freehold.catalog.prices import PriceBook
 from freehold.core.errors import BadSettings
 from freehold.lab.traces import open_trace
+from freehold.plan.capacity.measured import Measured
 from freehold.plan.choice import Choice
 from freehold.plan.demand.traffic import Requests, TrafficRow, requests_from_rows
 from freehold.plan.document import Plan
@@ -81,12 +83,15 @@ def plan(  # noqa: PLR0913 (one parameter for each group of options)
         return watch(given.ledger, config, watched.every_s, watched.once, printed.json)
     if given.scenario == "list":
         return _list_scenarios(json=printed.json)
-    quotes = Quotes(load_facts(), PriceBook(), dt.datetime.now(dt.UTC).date(), simulating=pace.simulating())
+    facts = load_facts()
+    measured, passed_over = _measured(config, compared, facts)
+    quotes = Quotes(facts, PriceBook(), dt.datetime.now(dt.UTC).date(), simulating=pace.simulating(measured))
     if given.ledger or given.trace:
         request = _Request(given, compared, terms_of(terms, fleet=(fleet,)), asked)
         made = _plan_requests(request, config, quotes)
     else:
         made = _plan_scenario(given.scenario, (compared, terms, fleet), asked, quotes)
+    made = msgspec.structs.replace(made, warnings=[*made.warnings, *passed_over])
     if printed.html:
         write_page(printed.html, made)
         notes.print(f"Report: {printed.html}", soft_wrap=True)
@@ -96,6 +101,16 @@ def plan(  # noqa: PLR0913 (one parameter for each group of options)
         show_plan(made, out)
         out.print(assumption_table(made))
     return 0
+
+
+def _measured(config: Path | None, compared: Compared, facts: Facts) -> tuple[list[Measured], list[str]]:
+    """The configuration's calibrated targets, and what to say of calibrations that do not count. Raises BadSettings."""
+    if config is None:
+        return [], []
+    found, passed_over = measured_targets(config, facts)
+    if found and compared.precision is not None:
+        return [], [*passed_over, "--precision asks for another engine than the calibrated ones, so no calibration is used"]
+    return found, passed_over
 
 
 def _found(given: Given) -> Given:

@@ -1,5 +1,6 @@
 """The options of `freehold plan`, in groups: whence the traffic, what is compared, on which terms, on which machines."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.catalog.efficiency import load_efficiency
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
+from freehold.plan.capacity.measured import Measured
 from freehold.plan.choice import Choice
 from freehold.plan.owning.capacity import Precision
 from freehold.plan.owning.fleet_terms import FleetTerms
@@ -177,11 +179,11 @@ class SimulatedPace:
     tpot_ms: float = 50.0
     "Time per token that a full replica keeps, in ms, where it is simulated."
 
-    def simulating(self) -> Simulating | None:
-        """How to simulate, or None. Raises BadSettings."""
+    def simulating(self, measured: Iterable[Measured] = ()) -> Simulating | None:
+        """How to simulate, with the targets that were calibrated, or None. Raises BadSettings."""
         if not 0 < self.tpot_ms < float("inf"):
             raise BadSettings(f"--tpot-ms is {self.tpot_ms:g}; give milliseconds above 0")
-        return Simulating(load_efficiency(), tpot_s=self.tpot_ms / 1000) if self.simulate else None
+        return Simulating(load_efficiency(), tpot_s=self.tpot_ms / 1000, measured=tuple(measured)) if self.simulate else None
 
 
 @Parameter(name="*")

@@ -11,10 +11,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from freehold.app.cli.output import emit_json, notes, out
+from freehold.app.measured_targets import measured_target
 from freehold.app.prediction_table import answer_table, read_table
 from freehold.catalog.efficiency import load_efficiency
 from freehold.catalog.facts import load_facts
 from freehold.core.errors import BadSettings
+from freehold.plan.capacity.measured import steady_output
 from freehold.plan.capacity.predict import Deployment, Prediction
 from freehold.plan.capacity.predict import predict as predict_output
 from freehold.rules.steptime.layout import read_layout
@@ -30,6 +32,8 @@ class Asked:
 
     model: str | None = None
     "The model, by its name in the catalogue or its hub id."
+    target: str | None = None
+    "In place of model and GPU: an owned target of --config, by the law that `freehold calibrate` measured there."
     precision: str = "fp8"
     "bf16, fp8, fp4, mxfp4 or int4."
     gpu: str | None = None
@@ -77,12 +81,15 @@ class Asked:
 
 
 _NOTHING = Asked()
+# What a measured target has of its own.
+_DEPLOYMENT = ("model", "precision", "gpu", "count", "engine", "layout")
 
 
 @app.default
 def predict(
     *,
     asked: Asked = _NOTHING,
+    config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yaml"),
     csv: Path | None = None,
     write: Annotated[Path | None, Parameter(name="--out")] = None,
     json: bool = False,
@@ -91,6 +98,8 @@ def predict(
 
     Parameters
     ----------
+    config
+        The configuration that has the target of --target.
     csv
         Predict every row of a table with the columns of throughput_truth.csv instead.
     write
@@ -102,14 +111,41 @@ def predict(
         if json or asked != _NOTHING:
             raise BadSettings("--csv takes every question from its table; give --out beside it and nothing else")
         return _table(csv, write)
+    if asked.target is not None and write is None:
+        return _of_target(asked, asked.target, config, json=json)
     if asked.model is None or asked.gpu is None or write is not None:
-        raise BadSettings("give --model and --gpu, or --csv FILE with --out FILE for a whole table")
+        raise BadSettings("give --model and --gpu, --target of a configuration, or --csv FILE with --out FILE for a whole table")
     deployment, shape = asked.deployment(asked.model, asked.gpu), asked.shape()
     made = predict_output(deployment, shape, load_efficiency())
     if json:
         emit_json(made)
     else:
         _show(deployment, shape, made)
+    return 0
+
+
+def _of_target(asked: Asked, name: str, config: Path, *, json: bool) -> int:
+    """By the target's own law. Raises BadSettings where options ask for another deployment than the one that was measured."""
+    if stated := [f"--{option}" for option in _DEPLOYMENT if getattr(asked, option) != getattr(_NOTHING, option)]:
+        raise BadSettings(f"--target was measured as it is; leave out {', '.join(stated)}")
+    made = steady_output(measured_target(config, name, load_facts()), asked.shape())
+    if json:
+        emit_json(made)
+        return 0
+    out.print(
+        f"[bold]{name}: about {made.output_tok_s:,.0f} output tokens/s[/bold], 80 % between {made.low80:,.0f} and "
+        f"{made.high80:,.0f}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    table = Table("what", "value", show_header=False)
+    table.add_row(
+        "requests", f"{asked.isl:,.0f} tokens in, {asked.osl:,.0f} out, {made.callers:,} callers who ask again when answered"
+    )
+    table.add_row("first token", f"{1000 * made.ttft_s:,.1f} ms at the median, with the wait for a slot")
+    table.add_row("each further one", f"{1000 * made.tpot_s:,.2f} ms at the median")
+    table.add_row("rests on", made.basis)
+    out.print(table)
     return 0
 
 

@@ -1,5 +1,6 @@
 """`freehold size`: how many of which GPU keep a promise on latency under a trace, and what that costs a month."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,12 @@ from rich.progress import Progress
 from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.cli.size_report import as_json, show_sizing, show_what_ifs, write_picture
+from freehold.app.measured_targets import measured_target
 from freehold.app.sizing import recorded, traced
 from freehold.catalog.efficiency import load_efficiency
-from freehold.catalog.facts import load_facts
+from freehold.catalog.facts import Facts, load_facts
 from freehold.core.errors import BadSettings
+from freehold.plan.capacity.measured import Measured
 from freehold.plan.capacity.simulator.arrivals import Arrivals
 from freehold.plan.capacity.simulator.compiling import compiled
 from freehold.plan.capacity.sizing.fewest import Promise
@@ -32,14 +35,18 @@ app = App(name="size", help="How many of which GPU keep a promise on latency, an
 class Wanted:
     """What to size, as typed."""
 
-    model: str
+    model: str | None = None
     "The model, by its name in the catalogue or its hub id."
+    target: str | None = None
+    "In place of the model: an owned target of --config, by the law that `freehold calibrate` measured there."
+    config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yaml")
+    "The configuration that has the target."
     gpu: tuple[str, ...] = ()
     "Only this GPU; may be repeated. All that somebody hires out if left out."
-    precision: str = "bf16,fp8"
-    "Precisions to try, with commas: bf16, fp8, fp4, mxfp4, int4."
-    engine: str = "vllm"
-    "tensorrt-llm, vllm or sglang."
+    precision: str | None = None
+    "Precisions to try, with commas: bf16, fp8, fp4, mxfp4, int4. Default: bf16,fp8."
+    engine: str | None = None
+    "tensorrt-llm, vllm or sglang. Default: vllm."
     ttft: str = "1000"
     "Time to the first token that is promised, in ms; 0.5s means seconds."
     tpot: str = "50"
@@ -50,22 +57,37 @@ class Wanted:
     "Replicas to try at most."
     price_provider: str | None = None
     "Only this seller's prices. Marketplaces are left out unless named."
-    hire_plan: str = "on_demand"
-    "How machines are hired: on_demand, spot, reserved_1y, reserved_3y, or a mix."
+    hire_plan: str | None = None
+    "How machines are hired: on_demand, spot, reserved_1y, reserved_3y, or a mix. Default: on_demand."
     zones: int = 1
     "Spread machines so that one of so many zones may be lost."
 
-    def asked(self) -> Asked:
-        """The question meant. Raises BadSettings."""
+    def asked(self, measured: Measured | None) -> Asked:
+        """The question meant, of the catalogue or of a target as it was measured. Raises BadSettings."""
+        precisions = tuple(dict.fromkeys(part.strip() for part in (self.precision or "bf16,fp8").split(",") if part.strip()))
         return Asked(
-            model=self.model,
+            model=measured.model if measured else self.model or "",
             promise=Promise(ttft_s=_seconds(self.ttft, "ttft"), tpot_s=_seconds(self.tpot, "tpot"), level=self.percentile / 100),
             gpus=self.gpu,
-            precisions=tuple(dict.fromkeys(part.strip() for part in self.precision.split(",") if part.strip())),
-            engine=self.engine,
+            precisions=("as served",) if measured else precisions,
+            engine="as served" if measured else self.engine or "vllm",
             replicas_max=self.replicas_max,
-            hire=Hire(plan=self.hire_plan, provider=self.price_provider, zones=self.zones),
+            hire=Hire(plan=self.hire_plan or "on_demand", provider=self.price_provider, zones=self.zones),
         )
+
+    def measured(self, facts: Facts) -> Measured | None:
+        """The target meant, None where it is a model. Raises BadSettings where it is neither or both, or was not calibrated."""
+        if (self.model is None) == (self.target is None):
+            raise BadSettings("give --model NAME to try the catalogue's GPUs, or --target NAME for one that was calibrated")
+        if self.target is None:
+            return None
+        flags = {"--gpu": self.gpu, "--precision": self.precision, "--engine": self.engine}
+        flags |= {"--price-provider": self.price_provider, "--hire-plan": self.hire_plan}
+        if stated := [name for name, value in flags.items() if value]:
+            raise BadSettings(
+                f"--target is sized as it was measured and at what its machine costs; leave out {', '.join(stated)}"
+            )
+        return measured_target(self.config, self.target, facts)
 
 
 @Parameter(name="*")
@@ -93,14 +115,16 @@ class Given:
 
 @app.default
 def size(
-    wanted: Wanted,
+    wanted: Wanted = Wanted(),
     given: Given = Given(),
     *,
     change: Annotated[str | None, Parameter(name="--what-if")] = None,
     picture: Path | None = None,
     json: bool = False,
 ) -> int:
-    """Simulate a trace on every layout of the model. Exit code 0, 1 where nothing keeps the promise, 2 on bad input.
+    """Simulate a trace on every layout of the model, or on a calibrated target of yours.
+
+    Exit code 0; 1 where nothing keeps the promise, 2 on bad input.
 
     Parameters
     ----------
@@ -111,15 +135,20 @@ def size(
     json
         Print one JSON document; money in integer nano-dollars.
     """
-    asked, asked_changes = wanted.asked(), changes(change) if change else []
-    facts, fitted = load_facts(), load_efficiency()
-    model = facts.model(asked.model)
+    facts = load_facts()
+    measured = wanted.measured(facts)
+    asked, asked_changes = wanted.asked(measured), changes(change) if change else []
+    of = measured or facts.model(asked.model)
+    if picture is not None and measured is not None and measured.hardware is None:
+        raise BadSettings(
+            f"--picture draws cost, and {measured.target} has no cost: in its configuration; state gpu and usd_per_hour"
+        )
     compiled()  # says at once where the extra is missing
     arrivals = given.arrivals()
-    ground = Ground(facts, fitted, arrivals)
+    ground = Ground(facts, load_efficiency(), arrivals, measured)
     made = _sized(asked, ground)
     compared = _compared(made, asked_changes, ground)
-    doubts = unknown_to(model, arrivals)
+    doubts = unknown_to(of, arrivals)
     if picture is not None:
         write_picture(picture, made, _promised(made, ground))
         notes.print(f"Picture: {picture}", soft_wrap=True, highlight=False)
@@ -160,6 +189,9 @@ def _seconds(text: str, option: str) -> float:
     elif bare.endswith("s"):
         bare, times = bare[:-1], 1.0
     try:
-        return float(bare) * times
+        seconds = float(bare) * times
     except ValueError:
-        raise BadSettings(f"--{option} is {text!r}; give milliseconds such as 500, or 0.5s") from None
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise BadSettings(f"--{option} is {text!r}; give milliseconds above 0 such as 500, or 0.5s")
+    return seconds

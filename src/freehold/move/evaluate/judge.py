@@ -4,6 +4,7 @@ A judge is a target like any other, so constraints bind it; it must not be of th
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -84,6 +85,24 @@ class Opinion(msgspec.Struct, frozen=True):
     turned: bool = False
 
 
+class NullsHeld(msgspec.Struct, frozen=True):
+    """Null answers shown to a judge: how many, how many of them won against a good answer, how many tied with it."""
+
+    canaries: int
+    won: int
+    tied: int
+
+    @classmethod
+    def of(cls, leads: Sequence[float]) -> "NullsHeld":
+        """From the leads of the good answers, -1 to 1."""
+        return cls(len(leads), sum(lead < 0 for lead in leads), sum(lead == 0 for lead in leads))
+
+    @property
+    def fit(self) -> bool:
+        """No null answer may win; one in six may tie, for the answer beside it may be worth no more."""
+        return self.won == 0 and self.tied <= self.canaries // 6
+
+
 class Judge:
     """One judge at work."""
 
@@ -107,6 +126,12 @@ class Judge:
         if isinstance(turned, NotAsked):
             return turned
         return _opinion(straight, turned)
+
+    def question(self, sample: Sample, owned: Reply, rented: Reply) -> Request:
+        """The first request that `compare` would send about two answers that differ."""
+        if self.settings.mode == "rubric":
+            return self._request(rubric_messages(self.settings.rubric, sample, owned))
+        return self._request(pairwise_messages(self.settings.rubric, sample, owned, rented))
 
     async def lead(self, sample: Sample, good: Reply, at: int) -> float | NotAsked:
         """By how much a good answer is ahead of a null one (the `at`-th of those there are, around again), -1 to 1."""

@@ -7,12 +7,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from freehold.core.errors import BadSettings
-from freehold.core.ports import Graded
 from freehold.core.request import Request
-from freehold.core.said import Whole
 from freehold.move.evaluate.judge import JudgeSettings, Opinion
-from freehold.move.evaluate.sample import NO_ANSWER, Grader, Reply, Sample, Score, reply_of
+from freehold.move.evaluate.sample import NO_ANSWER, Grader, Reply, Sample, Score
 from freehold.move.migration.pair import Harm
 
 JUDGE = "judge"
@@ -37,13 +34,15 @@ class Marks(msgspec.Struct, frozen=True):
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
-    """`references`: right answers by the digest of their request. `digest` names all of it: scores of two suites do not mix."""
+    """`references`: right answers by the digest of their request, `asked`: the sets of fields that these requests state. `digest`
+    names all of it: scores of two suites do not mix."""
 
     workload: str
     graders: tuple[Named, ...]
     digest: str
     reference: Right = "given"
     references: Mapping[str, Reply] = {}
+    asked: frozenset[frozenset[str]] = frozenset()
     judge: JudgeSettings | None = None
 
     def marks(self, sample: Sample, owned: Reply | None, rented: Reply | None) -> dict[str, Marks]:
@@ -61,6 +60,23 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         """The sample with what counts as right for it: what is stated with it, what the suite has for it, or the incumbent's."""
         found = stated or self.references.get(request_digest(request))
         return Sample(request=request, reference=incumbent if self.reference == "incumbent" else found)
+
+    def sample(self, request: Request, incumbent: Reply) -> Sample:
+        """A live request with what counts as right for it: the reference of the sample that states the most of what it asks.
+
+        A sample says only what matters, such as the messages: whatever else the request has is not looked at.
+        """
+        fields = request.fields
+        stated = None
+        for names in sorted(self.asked, key=lambda names: (-len(names), sorted(names))):
+            if stated is None and names <= fields.keys():
+                stated = self.references.get(request_digest(_json({name: fields[name] for name in names})))
+        return Sample(request=_json(fields), reference=incumbent if self.reference == "incumbent" else stated)
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether a sample without what counts as right cannot be graded."""
+        return any(one.grader.needs_reference for one in self.graders)
 
     def totals(self, marks: Mapping[str, Marks], opinion: Opinion | None) -> tuple[float, float]:
         """The weighted means of owned and rented, guardrails left out."""
@@ -90,23 +106,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"grader {one.name!r}: {error}") from None
 
 
-class SuiteGrader:
-    """The PairGrader port, for a suite without a judge."""
-
-    def __init__(self, suite: Suite) -> None:
-        """Raises BadSettings for a suite with a judge, since this grader asks nobody, and for one that needs references, since
-        live requests come without."""
-        if suite.judge is not None:
-            raise BadSettings("this suite has a judge, which is asked about pairs in a file; leave it out to grade live traffic")
-        if suite.reference == "given" and (needing := [one.name for one in suite.graders if one.grader.needs_reference]):
-            raise BadSettings(f"grader {needing[0]!r} needs a reference, and live requests have none; set reference: incumbent")
-        self._suite = suite
-
-    def grade(self, request: Request, candidate: Whole, incumbent: Whole) -> Graded:
-        """The candidate in the place of owned, the incumbent in that of rented, whichever of them is which."""
-        new, old = reply_of(candidate), reply_of(incumbent)
-        sample = Sample(request=msgspec.Raw(msgspec.json.encode(request.fields)), reference=old)
-        return Graded(*self._suite.totals(self._suite.marks(sample, new, old), None))
+def _json(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def request_digest(request: msgspec.Raw) -> str:

@@ -49,12 +49,12 @@ def read_suite(path: Path) -> Suite:
     graders = _graders(file, values.get("graders", []))
     if judge is None and all(one.guardrail for one in graders):
         raise file.refuse(("graders",), "nothing gives a score; give a grader that is no guardrail, or a judge")
-    samples, bytes_read = _samples(file) if "samples" in values else ({}, b"")
+    samples, asked, bytes_read = _samples(file) if "samples" in values else ({}, frozenset(), b"")
     digest = hashlib.sha256(bytes_read)
     digest.update(msgspec.json.encode([_GRADERS_VERSION, values, judge and judge.digest], order="sorted"))
     return Suite(
         workload=_typed(file, ("workload",), str), graders=graders, digest=digest.hexdigest()[:16], judge=judge,
-        reference=_typed(file, ("reference",), Right) if "reference" in values else "given", references=samples,
+        reference=_typed(file, ("reference",), Right) if "reference" in values else "given", references=samples, asked=asked,
     )  # fmt: skip
 
 
@@ -106,23 +106,27 @@ def _typed(file: LinedYaml, place: tuple[str], kind: Any) -> Any:
         raise file.refuse(place, error.message) from None
 
 
-def _samples(file: LinedYaml) -> tuple[Mapping[str, Reply], bytes]:
-    """Right answers by request, and the bytes they were read from; a relative path counts from the suite's folder."""
+def _samples(file: LinedYaml) -> tuple[Mapping[str, Reply], frozenset[frozenset[str]], bytes]:
+    """Right answers by request, the fields that requests state, and the bytes they were read from; a relative path counts from
+    the suite's folder."""
     path = file.path.parent / _typed(file, ("samples",), str)
     try:
         body = path.read_bytes()
     except OSError as error:
         raise file.refuse(("samples",), f"cannot read {path}: {error.strerror}") from None
     found: dict[str, Reply] = {}
+    asked: set[frozenset[str]] = set()
     for number, line in enumerate(body.splitlines(), 1):
         if not line.strip():
             continue
         try:
             sample = msgspec.json.decode(line, type=_Sample)
-            digest = request_digest(sample.request)
+            digest, stated = request_digest(sample.request), msgspec.json.decode(sample.request)
         except (ValueError, RecursionError) as error:
             raise BadSettings(f"{path}:{number}: {error}; use a line like {_SAMPLE}") from None
         if digest in found:
             raise BadSettings(f"{path}:{number}: this request stands here a second time; give it one reference")
         found[digest] = reply_given(sample.reference)
-    return found, body
+        if isinstance(stated, dict) and stated:
+            asked.add(frozenset(stated))
+    return found, frozenset(asked), body

@@ -24,12 +24,14 @@ class Agreement(msgspec.Struct, frozen=True):
 
     def grade(self, request: Request, candidate: Whole, incumbent: Whole) -> Graded:
         """The incumbent scores 1, the candidate its agreement with it."""
-        return Graded(agreement(candidate, incumbent), 1.0, self._slice(incumbent))
+        return Graded(agreement(candidate, incumbent), 1.0, slice_of(self.slice_by, incumbent))
 
-    def _slice(self, incumbent: Whole) -> str | None:
-        fields = None if self.slice_by is None else _fields(text_of(incumbent))
-        value = None if fields is None else fields.get(self.slice_by or "")
-        return value[:_LONGEST_SLICE] if isinstance(value, str) else None
+
+def slice_of(field: str | None, incumbent: Whole) -> str | None:
+    """The value of that field in the incumbent's JSON answer; None where it has none."""
+    fields = None if field is None else _fields(text_of(incumbent))
+    value = None if fields is None else fields.get(field or "")
+    return value[:_LONGEST_SLICE] if isinstance(value, str) else None
 
 
 def agreement(one: Whole, other: Whole) -> float:

@@ -10,10 +10,12 @@ import msgspec
 
 from freehold.core.assignment import Assignment, Stage
 from freehold.core.errors import BadSettings
+from freehold.move.migration.origins import Recorded, SuiteRef
 from freehold.move.migration.pair import GateSettings, Guardrail
 
-# `prove`: the gate found quality and every guardrail to hold; `advance`: the canary's next step, behind the last one live.
-Kind: TypeAlias = Literal["start", "prove", "advance", "pause", "resume", "roll_back"]
+# `replayed`: the recorded requests are through, live ones follow; `prove`: the gate found quality and every guardrail to hold;
+# `advance`: the canary's next step, behind the last one live.
+Kind: TypeAlias = Literal["start", "replayed", "prove", "advance", "pause", "resume", "roll_back"]
 MEASURED = ("errors", "refusals", "late")  # the harms that are measured by themselves
 GUARDED = ("errors", "late")  # those that are seen where only the candidate answers
 
@@ -22,8 +24,10 @@ class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one migration is judged. `gate` judges pairs of answers, `guard` what callers meet in the canary.
 
     `steps`: the canary's shares, each for `dwell` requests that the candidate was sent. `copied`: of the requests, 0-1, that are
-    answered twice, for `day_nanousd` a day at most. An answer is late after `late_s` seconds. `slice_by`: the field
-    of the incumbent's JSON answer by whose value traffic is sliced. Raises BadSettings.
+    answered twice, for `day_nanousd` a day at most; `after_live`: the same once it is live, when the former target is asked (0:
+    none). An answer is late after `late_s` seconds. `slice_by`: the field of the incumbent's JSON answer by whose value traffic
+    is sliced. `suite`: what pairs are graded by, None: by agreement. `recorded`: what is asked before live requests. Raises
+    BadSettings.
     """
 
     gate: GateSettings = GateSettings(
@@ -37,7 +41,10 @@ class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     copied: float = 1.0
     day_nanousd: int = 5_000_000_000
     late_s: float = 30.0
+    after_live: float = 0.01
     slice_by: str | None = None
+    suite: SuiteRef | None = None
+    recorded: Recorded | None = None
 
     def __post_init__(self) -> None:
         if not self.steps or not all(0 < share < 1 for share in self.steps) or sorted(set(self.steps)) != list(self.steps):
@@ -46,12 +53,18 @@ class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise BadSettings(f"dwell is {self.dwell}; use 1 request or more")
         if not 0 < self.copied <= 1:
             raise BadSettings(f"copied is {self.copied:g}; use a share above 0 and up to 1")
+        if not 0 <= self.after_live <= 1:
+            raise BadSettings(f"after_live is {self.after_live:g}; use a share from 0, for none, to 1, such as 0.01")
         if self.day_nanousd < 0:
             raise BadSettings(f"day_nanousd is {self.day_nanousd}; use 0 or more")
         if not 0 < self.late_s < float("inf"):
             raise BadSettings(f"late_s is {self.late_s:g}; use seconds above 0")
+        graded = self.suite.guardrails if self.suite is not None else ()
         for guardrail in self.gate.guardrails:
-            _require(guardrail.name, MEASURED)
+            _require(guardrail.name, (*MEASURED, *graded))
+        for name in graded:
+            if all(guardrail.name != name for guardrail in self.gate.guardrails):
+                raise BadSettings(f"the suite's guardrail {name!r} has no limit; give one with --worse-by {name}=0.01")
         for guardrail in self.guard:
             _require(guardrail.name, GUARDED)
             if guardrail.held != "at_most":
@@ -71,12 +84,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Where a migration stands. `step`: of the canary, -1 before it; `proven`: the gate has promoted it; `held`: the stage that a
-    pause interrupted."""
+    pause interrupted; `replaying`: in the shadow, recorded requests are asked before live ones."""
 
     stage: Stage = "draft"
     step: int = -1
     proven: bool = False
     held: Stage | None = None
+    replaying: bool = False
 
     @property
     def over(self) -> bool:
@@ -86,6 +100,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 _FROM: dict[Kind, tuple[Stage, ...]] = {
     "start": ("draft",),
+    "replayed": ("shadow",),
     "prove": ("shadow",),
     "advance": ("canary",),
     "pause": ("draft", "shadow", "canary", "live"),
@@ -105,7 +120,9 @@ def after(state: State, kind: Kind, settings: MigrationSettings) -> State:
         raise BadSettings(f"{kind} is not possible in stage {state.stage}; it is from {_listed(_FROM[kind])}")
     match kind:
         case "start":
-            return State(stage="shadow")
+            return State(stage="shadow", replaying=settings.recorded is not None)
+        case "replayed":
+            return msgspec.structs.replace(state, replaying=False)
         case "prove":
             return State(stage="canary", step=0, proven=True)
         case "advance":
@@ -128,12 +145,20 @@ def replay(events: Iterable[Event], settings: MigrationSettings) -> State:
     return state
 
 
+def watched(state: State, settings: MigrationSettings) -> bool:
+    """Whether evidence may still move it: on its way, or live and compared."""
+    return not state.over or (state.stage == "live" and settings.after_live > 0)
+
+
 def assignment(migration: str, workload: str, target: str, state: State, settings: MigrationSettings) -> Assignment:
-    """What this state asks of the request line."""
+    """What this state asks of the request line. Once it is live, the step is one behind the canary's last."""
     share = {"canary": settings.steps[state.step], "live": 1.0}.get(state.stage, 0.0)
-    copied = settings.copied if state.stage in {"shadow", "canary"} else 0.0
+    copied = {"canary": settings.copied, "live": settings.after_live}.get(state.stage, 0.0)
+    if state.stage == "shadow" and not state.replaying:
+        copied = settings.copied
+    step = len(settings.steps) if state.stage == "live" else state.step
     return Assignment(
-        migration=migration, workload=workload, target=target, stage=state.stage, step=state.step, share=share, copied=copied,
+        migration=migration, workload=workload, target=target, stage=state.stage, step=step, share=share, copied=copied,
         day_nanousd=settings.day_nanousd,
     )  # fmt: skip
 

@@ -10,38 +10,20 @@ import msgspec
 from freehold.core.assignment import Assignment
 from freehold.move.migration.gate import MOST_SLICES, Gate, open_gate
 from freehold.move.migration.guard import Guard, Guarded, open_guard
+from freehold.move.migration.lines import PairScore, Score, Served
 from freehold.move.migration.machine import Event, Kind, MigrationSettings, State, after, assignment
 from freehold.move.migration.pair import Harm, Pair
+from freehold.move.migration.tally import Tally
 from freehold.move.migration.verdict import Verdict
 
-GATE, GUARD, CANARY = "gate", "guard", "canary"  # who decides where no person does
+__all__ = ["Logged", "Migration", "Next", "PairScore", "Progress", "Score", "Served", "event_of", "replayed_event", "told"]
+
+GATE, GUARD, CANARY, LIVE, REPLAY = "gate", "guard", "canary", "live", "replay"  # who decides where no person does
+# Once it is live, evidence begins anew after so many: what was good for long must not hide what has turned bad.
+LIVE_WINDOW = 1_000
 _NEVER = 2**62
 
 
-class PairScore(msgspec.Struct, frozen=True, kw_only=True, tag="pair"):
-    """Two answers to one request. `candidate` and `incumbent`, 0 to 1; `harms` of both, by guardrail; `step` of the canary in
-    which they were given, -1 before it."""
-
-    request: str
-    at: float
-    step: int
-    candidate: float
-    incumbent: float
-    slice: str | None = None
-    harms: dict[str, tuple[float, float]] = {}
-    cost_nanousd: int = 0
-
-
-class Served(msgspec.Struct, frozen=True, kw_only=True, tag="served"):
-    """One request of a caller's that the candidate was sent in the canary, with its harms."""
-
-    request: str
-    at: float
-    step: int
-    harms: dict[str, float] = {}
-
-
-Score: TypeAlias = PairScore | Served
 Logged: TypeAlias = Score | Event
 
 
@@ -73,15 +55,18 @@ class Progress:
         self.lines = 0
         self.events = 0
         self.served = 0
-        self.pairs = 0
-        self.cost_nanousd = 0
-        self.first_pair_at: float | None = None
-        self.last_pair_at = 0.0
+        self.tally = Tally()
         self._settings = migration.settings
         self.gate = open_gate(self._settings.gate)
-        # In the canary good pairs promote nothing, so that bad ones still count after many good ones.
-        self.canary_gate = open_gate(msgspec.structs.replace(self._settings.gate, min_samples=_NEVER))
-        self.guard: Guard = open_guard(self._settings.gate.alpha, self._settings.guard)
+        self._canary_gate, self._canary_guard = self._watch()
+        self._live_gate, self._live_guard = self._watch()
+        self._lived = False  # it is live, or was last
+        self._seen_live = 0
+
+    @property
+    def pairs(self) -> int:
+        """How many were scored, in all stages."""
+        return self.tally.pairs
 
     @property
     def assignment(self) -> Assignment:
@@ -89,36 +74,48 @@ class Progress:
         one = self.migration
         return assignment(one.id, one.workload, one.target, self.state, self._settings)
 
+    @property
+    def gate_now(self) -> Gate:
+        """The gate that pairs of this stage are put to, or were last."""
+        if self._lived:
+            return self._live_gate
+        return self.gate if self.state.step < 0 else self._canary_gate
+
+    @property
+    def guard_now(self) -> Guard:
+        """The guard of what callers meet at the candidate."""
+        return self._live_guard if self._lived else self._canary_guard
+
     def take(self, n: int, line: Logged) -> None:
         """The line with that number. Raises BadSettings on an event that cannot follow."""
         self.lines = n
-        match line:
-            case Event():
-                self.state = after(self.state, line.kind, self._settings)
-                self.events += 1
-                if line.kind in {"prove", "advance"}:
-                    self.served = 0
-            case PairScore():
+        if isinstance(line, Event):
+            self.state = after(self.state, line.kind, self._settings)
+            self.events += 1
+            self._lived = self._lived or self.state.stage == "live"
+            if line.kind in {"prove", "advance"}:
+                self.served = 0
+        elif self.tally.take(line):
+            if isinstance(line, PairScore):
                 self._pair(line)
-            case Served():
-                if self.state.stage == "canary":
-                    self.guard.add(line.harms)
-                    self.served += line.step == self.state.step
+            elif isinstance(line, Served):
+                self._served(line)
 
     def next(self) -> Next | None:
         """What the evidence asks for now; None: it goes on as it is."""
         if self.state.stage == "shadow":
             return self._of_gate(self.gate, GATE)
-        if self.state.stage != "canary":
+        if self.state.stage not in {"canary", "live"}:
             return None
-        if self.canary_gate.decision == "rollback":
-            return self._of_gate(self.canary_gate, CANARY)
-        found, share = self.guard.all(), self._settings.steps[self.state.step]
-        if self.guard.broken:
+        if self.gate_now.decision == "rollback":
+            return self._of_gate(self.gate_now, LIVE if self._lived else CANARY)
+        found = self.guard_now.all()
+        if self.guard_now.broken:
             return Next(kind="roll_back", by=GUARD, why=_broken(found), evidence=_raw(found))
         last = self.state.step + 1 == len(self._settings.steps)
-        if self.served < self._settings.dwell or (last and not self.guard.holds):
+        if self._lived or self.served < self._settings.dwell or (last and not self.guard_now.holds):
             return None
+        share = self._settings.steps[self.state.step]
         why = f"{self.served:,} requests at {share:.0%} and no guardrail is broken{'; each is shown to hold' if last else ''}."
         return Next(kind="advance", by=GUARD, why=why, evidence=_raw(found))
 
@@ -126,21 +123,54 @@ class Progress:
         """Of the pairs that were judged before the canary."""
         return self.gate.verdict()
 
+    def _watch(self) -> tuple[Gate, Guard]:
+        """Fresh ones. Good pairs promote nothing there, so that bad ones still count after many good ones."""
+        gate = open_gate(msgspec.structs.replace(self._settings.gate, min_samples=_NEVER))
+        return gate, open_guard(self._settings.gate.alpha, self._settings.guard)
+
     def _of_gate(self, gate: Gate, by: str) -> Next | None:
         if gate.decision == "continue":
             return None
         verdict = gate.verdict()
         kind: Literal["prove", "roll_back"] = "prove" if gate.decision == "promote" else "roll_back"
-        return Next(kind=kind, by=by, why=told(verdict), evidence=_raw(msgspec.structs.replace(verdict, sequence=())))
+        evidence = msgspec.to_builtins(msgspec.structs.replace(verdict, sequence=())) | self._origins()
+        return Next(kind=kind, by=by, why=told(verdict), evidence=_raw(evidence))
+
+    def _origins(self) -> dict[str, object]:
+        """What the evidence rests on, where that is more than live pairs and their agreement."""
+        suite, found = self._settings.suite, dict[str, object]()
+        if suite is not None:
+            found["suite"] = suite.digest
+        if self.tally.judge is not None:
+            found["judge"] = self.tally.judge
+        if self._settings.recorded is not None:
+            found["recorded"] = len(self.tally.replayed)
+        return found
 
     def _pair(self, line: PairScore) -> None:
-        self.cost_nanousd += line.cost_nanousd
-        self.pairs += 1
-        self.first_pair_at = line.at if self.first_pair_at is None else self.first_pair_at
-        self.last_pair_at = line.at
-        gate = self.gate if line.step < 0 else self.canary_gate
-        if self.state.stage == ("shadow" if line.step < 0 else "canary"):
-            gate.add(_paired(line, gate))
+        live = len(self._settings.steps)
+        stage = "shadow" if line.step < 0 else "canary" if line.step < live else "live"
+        if stage != self.state.stage:
+            return
+        if stage == "live":
+            self._turn_window()
+        self.gate_now.add(_paired(line, self.gate_now))
+
+    def _served(self, line: Served) -> None:
+        live = line.step == len(self._settings.steps)
+        if self.state.stage != ("live" if live else "canary"):
+            return
+        if live:
+            self._turn_window()
+        self.guard_now.add(line.harms)
+        self.served += line.step == self.assignment.step
+
+    def _turn_window(self) -> None:
+        """After so many lines both begin anew, unless one of them has found what there was to find."""
+        if self._seen_live >= LIVE_WINDOW and self._live_gate.decision == "continue" and not self._live_guard.broken:
+            self._live_gate, self._live_guard = self._watch()
+            self._seen_live = 0
+        self._seen_live += 1
 
 
 def told(verdict: Verdict) -> str:
@@ -152,6 +182,14 @@ def event_of(following: Next, at: float) -> Event:
     """The event that writes it down."""
     kind: Kind = following.kind
     return Event(kind=kind, at=at, by=following.by, why=following.why, evidence=following.evidence)
+
+
+def replayed_event(progress: Progress, at: float) -> Event:
+    """The event behind the last of the recorded requests."""
+    asked, total = len(progress.tally.replayed), progress.tally.to_replay or 0
+    evidence = {"total": total, "asked": asked, "unscored": dict(sorted(progress.tally.unscored.items()))}
+    why = f"{asked:,} of {total:,} recorded requests were asked; live ones follow."
+    return Event(kind="replayed", at=at, by=REPLAY, why=why, evidence=_raw(evidence))
 
 
 def _paired(line: PairScore, gate: Gate) -> Pair:

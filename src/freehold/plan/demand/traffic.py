@@ -5,8 +5,8 @@ A short span is extrapolated to the month as it is, and the plan says so; nothin
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from freehold.core.data import DataClass
 from freehold.core.errors import BadSettings
+from freehold.core.usage import Bucket
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,12 +26,19 @@ DAY_S = 86_400.0
 LONGEST_SPAN_S = 400 * DAY_S
 MAX_REQUEST_TOKENS = 50_000_000
 
+# The buckets beyond what is neither cached nor thought nor heard, and the column of every request whose tokens each is among.
+KINDS: Mapping[Bucket, Bucket] = {
+    "cache_write": "input", "cache_write_1h": "input", "input_audio": "input", "cache_read_audio": "cache_read",
+    "reasoning": "output", "output_audio": "output",
+}  # fmt: skip
+
 _FARTHEST_S = 6e10  # some 1,900 years: what a calendar can name on both sides of 1970
 _EMPTY = "the traffic is empty; a plan needs at least two requests at different times"
 
 
 class TrafficRow(msgspec.Struct, frozen=True):
-    """One request as the plan needs it. `stands_for`: Unix seconds; `cache_read` is part of `input_tokens`."""
+    """One request as the plan needs it. `stands_for`: Unix seconds; `cache_read` is part of `input_tokens`; `kinds`: how much of
+    the tokens is in which of KINDS, no token in two of them."""
 
     stands_for: float
     workload: str
@@ -38,6 +46,7 @@ class TrafficRow(msgspec.Struct, frozen=True):
     input_tokens: int
     cache_read: int
     output_tokens: int
+    kinds: Mapping[Bucket, int] = {}
 
 
 class TrafficSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +68,8 @@ class TrafficSummary(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, eq=False)
 class Traffic:
     """Requests of one workload, sorted by time, one row each; `time_s` counts from the start of the span, which lies at `start_s`
-    in Unix seconds. `declared`: made from a scenario, not observed, and then it starts at 0."""
+    in Unix seconds. `declared`: made from a scenario, not observed, and then it starts at 0. `kinds`: those of KINDS that hold
+    anything."""
 
     time_s: Floats
     input_tokens: Ints
@@ -69,6 +79,7 @@ class Traffic:
     span_s: float
     declared: bool = False
     start_s: float = 0.0
+    kinds: Mapping[Bucket, Ints] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.time_s) == 0:
@@ -84,8 +95,19 @@ class Traffic:
             raise BadSettings("the traffic has no tokens at all; give requests with input or output tokens")
         if (self.cache_read > self.input_tokens).any():
             raise BadSettings("the traffic has more cached tokens than input tokens in a request; cached is part of input")
+        if self.kinds and min(int(tokens.min()) for tokens in self.buckets().values()) < 0:
+            raise BadSettings("the traffic has more tokens of a kind in a request than of those they are part of")
         if not np.isfinite(self.span_s) or self.span_s <= 0:
             raise BadSettings("all requests of the traffic have the same time; a plan needs at least two different times")
+
+    def buckets(self) -> dict[Bucket, Ints]:
+        """Every token in exactly one bucket, as `Usage.buckets` cuts them; those that hold nothing anywhere may be missing."""
+        wholes: dict[Bucket, Ints] = {
+            "input": self.input_tokens - self.cache_read, "cache_read": self.cache_read, "output": self.output_tokens,
+        }  # fmt: skip
+        for kind, tokens in self.kinds.items():
+            wholes[KINDS[kind]] = wholes[KINDS[kind]] - tokens
+        return wholes | dict(self.kinds)
 
     @property
     def tokens_per_day(self) -> float:
@@ -142,7 +164,8 @@ class Traffic:
 @dataclass(frozen=True, eq=False)
 class Requests:
     """Requests of one workload as they were read, one row each, in any order. `unix_s`: the time a request stands for;
-    `data_class`: its place in `classes`, the names as they were found; `cache_read` is part of `input_tokens`.
+    `data_class`: its place in `classes`, the names as they were found; `cache_read` is part of `input_tokens`; `kinds`: those of
+    KINDS that hold anything.
 
     Whole numbers are as wide as they need to be; a `Traffic` made of them has 64 bits.
     """
@@ -153,6 +176,7 @@ class Requests:
     input_tokens: Whole
     cache_read: Whole
     output_tokens: Whole
+    kinds: Mapping[Bucket, Whole] = field(default_factory=dict)
 
     @property
     def one_moment(self) -> bool:
@@ -188,6 +212,7 @@ class Requests:
             sensitive=above[self.data_class[order]],
             span_s=(last_s - first_s) * count / max(count - 1, 1),
             start_s=first_s,
+            kinds={kind: tokens[order].astype(np.int64) for kind, tokens in self.kinds.items()},
         )
 
     def _above(self, clearance: DataClass) -> Flags:
@@ -212,8 +237,10 @@ def requests_from_rows(rows: Iterable[TrafficRow]) -> dict[str, Requests]:
 def _columns(workload: str, rows: Sequence[TrafficRow]) -> Requests:
     codes = {name: code for code, name in enumerate(dict.fromkeys(row.data_class for row in rows))}
     counts = ([row.input_tokens for row in rows], [row.cache_read for row in rows], [row.output_tokens for row in rows])
+    held = [kind for kind in KINDS if any(row.kinds.get(kind) for row in rows if row.kinds)]
     try:
         input_tokens, cache_read, output_tokens = (np.array(column, dtype=np.int64) for column in counts)
+        kinds = {kind: np.array([row.kinds.get(kind, 0) for row in rows], dtype=np.int64) for kind in held}
     except OverflowError:
         raise BadSettings(f"the traffic of {workload} cannot be read: a token count is beyond 64 bits") from None
     return Requests(
@@ -223,6 +250,7 @@ def _columns(workload: str, rows: Sequence[TrafficRow]) -> Requests:
         input_tokens=input_tokens,
         cache_read=cache_read,
         output_tokens=output_tokens,
+        kinds=kinds,
     )
 
 
@@ -232,6 +260,7 @@ def joined(parts: Sequence[Requests]) -> Requests:
         return parts[0]
     codes = {name: code for code, name in enumerate(dict.fromkeys(name for part in parts for name in part.classes))}
     width = np.min_scalar_type(len(codes))
+    held = [kind for kind in KINDS if any(kind in part.kinds for part in parts)]
     translated = [np.array([codes[name] for name in part.classes], dtype=width)[part.data_class] for part in parts]
     return Requests(
         unix_s=np.concatenate([part.unix_s for part in parts]),
@@ -240,7 +269,13 @@ def joined(parts: Sequence[Requests]) -> Requests:
         input_tokens=np.concatenate([part.input_tokens for part in parts]),
         cache_read=np.concatenate([part.cache_read for part in parts]),
         output_tokens=np.concatenate([part.output_tokens for part in parts]),
+        kinds={kind: np.concatenate([_of_kind(part, kind) for part in parts]) for kind in held},
     )
+
+
+def _of_kind(part: Requests, kind: Bucket) -> Whole:
+    found = part.kinds.get(kind)
+    return np.zeros(len(part.unix_s), dtype=np.uint8) if found is None else found
 
 
 def traffic_from_rows(rows: Iterable[TrafficRow], rented_clearance: DataClass) -> Traffic:

@@ -87,6 +87,8 @@ def _machine(grounds: Grounds) -> _Ends:
 
 
 def _speed(grounds: Grounds) -> _Ends:
+    if grounds.interval is not None and grounds.speed == "measured":
+        return *grounds.interval, "measured", "80 % interval from the loads that the target's calibration had not seen"
     if grounds.interval is not None:
         return *grounds.interval, "default", "80 % interval of the step-time model, from published curves left out of its fit"
     if grounds.speed != "default":

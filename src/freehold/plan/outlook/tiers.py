@@ -24,8 +24,8 @@ class TierForecast(msgspec.Struct, frozen=True, kw_only=True):
 
 def tier_forecasts(traffic: Traffic, bill: Bill, to_month: float, terms: PlanTerms) -> list[TierForecast]:
     """One for each tier of the card, the first one above nothing; a card without tiers has that one alone."""
-    rates = (bill.card.input, bill.card.output, bill.card.cache_read, bill.card.cache_write)
-    thresholds = [0, *sorted({above for rate in rates if rate is not None for above, _ in rate.tiers})]
+    rates = [bill.card.of(bucket) for bucket in traffic.buckets()]
+    thresholds = [0, *sorted({above for rate in rates for above, _ in rate.tiers})]
     tier = np.maximum(0, np.searchsorted(thresholds, traffic.input_tokens, side="left") - 1)
     grown, widening = (1 + terms.growth_per_month) ** MONTHS, np.sqrt(1.0 + MONTHS)
     found = []

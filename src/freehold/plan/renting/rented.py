@@ -7,13 +7,14 @@ import numpy as np
 
 from freehold.core.money import MILLION
 from freehold.core.price import PriceCard, Rate
+from freehold.core.usage import INPUT_BUCKETS
 from freehold.plan.demand.traffic import Ints, Traffic
 
 
 def request_costs_nanousd(card: PriceCard, traffic: Traffic, multiplier: Fraction | Decimal | int = 1) -> Ints:
     """Nano-dollars of each request, one per row: to the nano-dollar what `rules.price.cost_nanousd` says of that request.
 
-    The card is resolved once by the caller. Cached input costs the cache rate, or the input rate where the card has none.
+    The card is resolved once by the caller, and `PriceCard.of` says what each bucket costs, as it does for a bill.
     """
     return split_costs_nanousd(card, traffic, multiplier)[0]
 
@@ -25,10 +26,12 @@ def split_costs_nanousd(card: PriceCard, traffic: Traffic, multiplier: Fraction 
         raise ValueError(f"price multiplier must be 0 or more, got {multiplier}")
     unit = denominator * MILLION
     amount = _Amount(traffic.input_tokens, numerator, unit, card.nanousd_per_request)
-    amount.add(traffic.input_tokens - traffic.cache_read, card.input)
-    amount.add(traffic.cache_read, card.cache_read or card.input)
+    buckets = traffic.buckets()
+    for bucket in buckets.keys() & INPUT_BUCKETS:
+        amount.add(buckets[bucket], card.of(bucket))
     silent = amount.rounded()
-    amount.add(traffic.output_tokens, card.output)
+    for bucket in buckets.keys() - INPUT_BUCKETS:
+        amount.add(buckets[bucket], card.of(bucket))
     return amount.rounded(), silent
 
 

@@ -27,6 +27,7 @@ class Answer:
         self._present = True
         self._closed = False
         self._ended = False
+        self._malformed: UpstreamFailure | None = None
 
     async def read_whole(self, limit: int) -> None:
         """The whole reply of a call without streaming, as its caller may have it. Raises UpstreamFailure."""
@@ -45,6 +46,8 @@ class Answer:
             broken = next((delta.error for _, delta in events if delta.error is not None), None)
             if broken is not None:
                 raise UpstreamFailure("broken", f"error event: {broken}")
+            if self._malformed is not None and not any(delta.done for _, delta in events):
+                raise self._malformed  # nobody has seen a word yet: another target may still begin
             if any(delta.content or delta.finished or delta.done for _, delta in events):
                 return
             if size > limit:
@@ -52,15 +55,23 @@ class Answer:
         raise UpstreamFailure("broken", "the stream ended before its first token")
 
     async def next_events(self) -> Events | None:
-        """The events that the next chunk completes (perhaps none), then those that its end does; None. Raises UpstreamFailure."""
+        """The events that the next chunk completes (perhaps none), then those that its end does; None. Raises UpstreamFailure;
+        where good events came before a malformed one, at the next call."""
+        if self._malformed is not None:
+            raise self._malformed
         if self._ended:
             return None
         chunk = await self._upstream.chunk()
         self._ended = not chunk
+        events: Events = []
         try:
-            return self._exchange.feed(chunk) if chunk else self._exchange.end()
+            for event in self._exchange.feed(chunk) if chunk else self._exchange.end():
+                events.append(event)
         except (ValueError, RecursionError) as error:
-            raise UpstreamFailure("malformed", f"a stream event cannot be read: {error}") from None
+            self._malformed = UpstreamFailure("malformed", f"a stream event cannot be read: {error}")
+            if not events:
+                raise self._malformed from None
+        return events
 
     def ended(self, ending: Ending) -> None:
         """How the stream ended, for the target's health."""

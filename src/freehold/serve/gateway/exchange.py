@@ -5,11 +5,12 @@ the answer written anew for the caller: whole answers and streams through the sa
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from freehold.core.conversation import Conversation, Untranslatable
 from freehold.core.decision import Decision
-from freehold.core.ports import Codec, Delta, HttpCall, Native, Reply, Splitter, Surface
+from freehold.core.ports import Codec, Delta, HttpCall, Native, Reply, Splitter, StreamCount, Surface
 from freehold.core.prompt import Variant
 from freehold.core.request import Request
 from freehold.core.said import Broke, Closed, Piece, Step, Stopped, Used, Whole
@@ -62,13 +63,19 @@ class Untouched:
         self._request = request
         self._target = target
         self._native = native
-        self._count = native.deltas()
         self._ending = surface.ending
         self._restorer = restorer
         self._stream = None if restorer is None else ChatStream(restorer)
-        self._splitter = EventSplitter()
         self._finished = 0
         self._done = False
+
+    @cached_property
+    def _count(self) -> StreamCount:
+        return self._native.deltas()
+
+    @cached_property
+    def _splitter(self) -> EventSplitter:
+        return EventSplitter()
 
     def call(self) -> HttpCall:
         return self._native.encode(self._request, self._target)

@@ -1,7 +1,7 @@
 """The request line: one request, start to end, as a straight line. Start reading here.
 
-admit the caller · read the bytes · scan and classify the data · decide the targets · attempt them · relay the answer
-· settle it durably · release its end · observe · mirror · keep.
+admit the caller · read the bytes · count them against its limits · scan and classify the data · decide the targets · attempt
+them · relay the answer · settle it durably · release its end · observe · mirror · keep.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from freehold.core.entry import Outcome
+from freehold.core.entry import Entry, Outcome
 from freehold.core.errors import (
     BadRequest,
     BudgetSpent,
@@ -26,7 +26,9 @@ from freehold.core.errors import (
     UpstreamRefused,
 )
 from freehold.core.ports import Sink, Surface
+from freehold.core.request import Ask, Request
 from freehold.core.traceparent import Trace
+from freehold.serve.access.keys import Key
 from freehold.serve.deadline import within
 from freehold.serve.gateway.answering import Answering
 from freehold.serve.gateway.attempt import Attempts
@@ -35,13 +37,15 @@ from freehold.serve.gateway.closing import Closing, refusal
 from freehold.serve.gateway.exchange import Speech
 from freehold.serve.gateway.holding import decided_in_time
 from freehold.serve.gateway.house import Copied, Gateway
-from freehold.serve.gateway.inspection import inspect
+from freehold.serve.gateway.inspection import Inspection, inspect
 from freehold.serve.gateway.paying import paid
+from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.record import Record
 from freehold.serve.gateway.reply_headers import cost_comment, reply_headers
 from freehold.serve.gateway.scope import scoped
 
 _RELEASE_S = 30.0
+_SETTLE_S = 1.0  # also where the overall deadline is over: its end has an entry, too
 _log = structlog.get_logger("freehold.gateway")
 
 
@@ -65,11 +69,11 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             key = gateway.admit(headers)
             _require_room(gateway)
             request = surface.read(await body(), headers)
-            content = await inspect(request, policy.inspector, lambda found: classify(request, key, headers, policy, found)[1])
-            workload, ask = classify(request, key, headers, policy, content)
+            workload, ask = classify(request, key, headers, policy)
+            record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
+            content, ask = await _inspected(request, ask, key, headers, policy)
             speech = Speech(request, surface, workload.prompts)
             ask = gateway.drawn(scoped(ask, workload, key, policy.targets), record.id)
-            record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             record.open(request, ask, key, headers)
             record.found(content)
             speech.redacted = record.shield is not None
@@ -100,6 +104,13 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             await answering.finish()
         await gateway.admission.correct(record.admitted, record.tokens())
     _afterwards(gateway, record, sink, copy, written=settled is closing)
+
+
+async def _inspected(request: Request, ask: Ask, key: Key, headers: Mapping[str, str], policy: Policy) -> tuple[Inspection, Ask]:
+    """What the content is found to hold, and the question with what that demands in it."""
+    content = await inspect(request, policy.inspector, lambda found: classify(request, key, headers, policy, found)[1])
+    demands = content.party(ask.workload) is not None
+    return content, classify(request, key, headers, policy, content)[1] if demands else ask
 
 
 def _require_room(gateway: Gateway) -> None:
@@ -135,12 +146,21 @@ async def _settle(closing: Closing | None, surface: Surface, sink: Sink, record:
         return closing
     entry = record.entry
     try:
-        await gateway.ledger.append(entry)
+        await _durable(entry, max(_SETTLE_S, record.policy.bounds.total_s - record.elapsed_s()), gateway)
     except LedgerUnavailable as error:
         spent = {a.target: a.cost_nanousd for a in entry.attempts}
         _log.error("entry not written", request_id=entry.id, problem=error.message, spent_nanousd=spent, usage=entry.usage)
         return refusal(error, surface, record.id, started=sink.started)
     return closing
+
+
+async def _durable(entry: Entry, within_s: float, gateway: Gateway) -> None:
+    """Raises LedgerUnavailable where that fails, or takes longer. It stays queued then: a ledger that comes back writes it."""
+    try:
+        async with asyncio.timeout(within_s):
+            await gateway.ledger.append(entry)
+    except TimeoutError:
+        raise LedgerUnavailable("the ledger did not confirm the entry within the overall deadline", retry_after_s=1) from None
 
 
 async def _release(closing: Closing | None, sink: Sink, record: Record) -> None:

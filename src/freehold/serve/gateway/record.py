@@ -25,8 +25,10 @@ class Record:
     """One request's entry in the making. It has an entry once a known caller's request was read: only those are kept.
 
     `policy` is the one the request began under, whatever is swapped in meanwhile. `day`: whose prices hold, that of its receipt
-    in UTC.
+    in UTC. `entry` is there once it is `opened`.
     """
+
+    entry: Entry
 
     def __init__(self, clock: Clock, policy: Policy, trace: Trace | None = None) -> None:
         self.policy = policy
@@ -43,19 +45,8 @@ class Record:
         self.reports_cost = False
         self._request: Request | None = None
         self._workload = ""
-        self._entry: Entry | None = None
+        self.opened = False
         self._input_bytes = self._prompt_bytes = self._text_bytes = self._content_events = 0
-
-    @property
-    def entry(self) -> Entry:
-        """The entry; only after `open`."""
-        assert self._entry is not None
-        return self._entry
-
-    @property
-    def opened(self) -> bool:
-        """Whether there is an entry to settle."""
-        return self._entry is not None
 
     def open(
         self, request: Request, ask: Ask, key: Key, headers: Mapping[str, str], purpose: Purpose | None = None
@@ -65,7 +56,7 @@ class Record:
         self._input_bytes = 0 if request.dialect == "anthropic_count_tokens" else request.input_bytes  # counting is free
         self._request, self.reports_cost = request, headers.get(REPORT) == "cost"
         regions = ask.handling.regions
-        self._entry = Entry(
+        self.entry = Entry(
             id=self.id, received_at=self.received_at, stands_for=_stands_for(headers, self.received_at),
             workload=ask.workload if purpose is None else f"{SHADOW}{ask.workload}",
             key=key.name, team=key.team, user=key.user, data_class=ask.handling.data_class.name,
@@ -73,6 +64,7 @@ class Record:
             dialect=request.dialect, stream=request.stream, policy=self.policy.version,
             demanded=_demanded(ask), trace=self.trace, purpose=purpose,
         )  # fmt: skip
+        self.opened = True
 
     def found(self, content: Inspection) -> None:
         """What the content holds, as evidence; and placeholders where some of it is to be redacted. Raises ContentBlocked."""
@@ -150,7 +142,7 @@ class Record:
 
     def tokens(self) -> int:
         """What all its attempts took together."""
-        usages = [attempt.usage for attempt in self._entry.attempts if attempt.usage] if self._entry is not None else []
+        usages = [attempt.usage for attempt in self.entry.attempts if attempt.usage] if self.opened else []
         return sum(usage.input_tokens + usage.output_tokens for usage in usages)
 
     def overhead_s(self) -> float:

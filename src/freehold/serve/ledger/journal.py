@@ -6,6 +6,7 @@ One thread writes; the queue is bounded; when a commit fails, admission is told 
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeAlias
 
@@ -14,6 +15,7 @@ from freehold.core.errors import LedgerUnavailable
 
 _BATCH = 512
 _RETRY_S = 1.0
+_STUCK_S = 5.0  # a commit takes milliseconds, and seconds on a disk that is very busy
 _Pending: TypeAlias = tuple[Entry, "asyncio.Future[None]"]
 
 
@@ -38,6 +40,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._broken: str | None = None
+        self._writing_since: float | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="freehold-ledger", daemon=True)
         self._thread.start()
@@ -53,8 +56,9 @@ class Journal:
         await durable
 
     def healthy(self) -> bool:
-        """Whether the last commit worked."""
-        return self._broken is None
+        """Whether the last commit worked, and none has been under way for so long that it may never return."""
+        since = self._writing_since
+        return self._broken is None and (since is None or time.monotonic() - since < _STUCK_S)
 
     def close(self) -> None:
         """Write what is queued, then stop the thread; whatever comes later is refused."""
@@ -98,6 +102,7 @@ class Journal:
         yield batch, error
 
     def _write(self, entries: list[Entry]) -> LedgerUnavailable | None:
+        self._writing_since = time.monotonic()
         try:
             self._store.write(entries)
         except LedgerUnavailable as error:
@@ -106,6 +111,8 @@ class Journal:
         except Exception as error:  # the thread's boundary: were it to end, every later request would wait for ever
             self._broken = f"the ledger cannot be written: {type(error).__name__}"
             return LedgerUnavailable(self._broken)
+        finally:
+            self._writing_since = None
         self._broken = None
         return None
 

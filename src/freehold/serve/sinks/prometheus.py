@@ -3,15 +3,13 @@
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TypeVar, cast
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from freehold.core.decision import Phase, TargetState
 from freehold.core.entry import Entry
 from freehold.plan.signals.signals import Signal
-
-_Metric = TypeVar("_Metric", Counter, Histogram)
+from freehold.serve.sinks.tallies import Spread, Tally
 
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 
@@ -25,17 +23,17 @@ class PrometheusSink:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._known: dict[tuple[Counter | Histogram, tuple[str, ...]], Counter | Histogram] = {}
         counter = partial(Counter, registry=self.registry, namespace="freehold")
-        histogram = partial(Histogram, registry=self.registry, namespace="freehold", buckets=_SECONDS)
+        tally = partial(Tally, registry=self.registry)
+        spread = partial(Spread, bounds=_SECONDS, registry=self.registry)
         where = ("workload", "target")
-        self._requests = counter("requests_total", "Requests settled.", (*where, "outcome"))
-        self._attempts = counter("attempts_total", "Attempts at targets.", ("target", "outcome"))
-        self._tokens = counter("tokens_total", "Tokens by bucket.", ("target", "kind"))
-        self._cost = counter("cost_nanodollars_total", "Rented cost.", where)
-        self._spilled = counter("spilled_total", "Requests that left full owned capacity.", ("workload",))
-        self._duration = histogram("request_duration_seconds", "Whole request.", where)
-        self._ttft = histogram("time_to_first_byte_seconds", "First content token.", where)
+        self._requests = tally("freehold_requests", "Requests settled.", (*where, "outcome"))
+        self._attempts = tally("freehold_attempts", "Attempts at targets.", ("target", "outcome"))
+        self._tokens = tally("freehold_tokens", "Tokens by bucket.", ("target", "kind"))
+        self._cost = tally("freehold_cost_nanodollars", "Rented cost.", where)
+        self._spilled = tally("freehold_spilled", "Requests that left full owned capacity.", ("workload",))
+        self._duration = spread("freehold_request_duration_seconds", "Whole request.", where)
+        self._ttft = spread("freehold_time_to_first_byte_seconds", "First content token.", where)
         gauge = partial(Gauge, registry=self.registry, namespace="freehold")
         self._in_flight = gauge("inflight", "Requests being served.")
         self._up = gauge("target_up", "1 unless the target is cooling down or its breaker is open.", ("target",))
@@ -66,26 +64,19 @@ class PrometheusSink:
 
     def __call__(self, entry: Entry) -> None:
         """Count one settled entry."""
-        of, target = self._series, entry.target or "none"
-        of(self._requests, entry.workload, target, entry.outcome).inc()
-        of(self._duration, entry.workload, target).observe(entry.total_s)
+        where = entry.workload, entry.target or "none"
+        self._requests.add((*where, entry.outcome))
+        self._duration.observe(where, entry.total_s)
         if entry.ttft_s is not None:
-            of(self._ttft, entry.workload, target).observe(entry.ttft_s)
-        of(self._cost, entry.workload, target).inc(entry.cost_nanousd)
+            self._ttft.observe(where, entry.ttft_s)
+        self._cost.add(where, entry.cost_nanousd)
         if entry.spilled:
-            of(self._spilled, entry.workload).inc()
+            self._spilled.add((entry.workload,))
         for attempt in entry.attempts:
-            of(self._attempts, attempt.target, attempt.outcome).inc()
+            self._attempts.add((attempt.target, attempt.outcome))
             if attempt.usage is not None:
-                of(self._tokens, attempt.target, "input").inc(attempt.usage.input_tokens)
-                of(self._tokens, attempt.target, "output").inc(attempt.usage.output_tokens)
-
-    def _series(self, metric: _Metric, *labels: str) -> _Metric:
-        """One series. Only of metrics that are never cleared: each is looked up in the library once, which takes it a lock."""
-        known = self._known.get((metric, labels))
-        if known is None:
-            known = self._known[metric, labels] = metric.labels(*labels)
-        return cast("_Metric", known)
+                self._tokens.add((attempt.target, "input"), attempt.usage.input_tokens)
+                self._tokens.add((attempt.target, "output"), attempt.usage.output_tokens)
 
     def show_signals(self, signals: Iterable[Signal]) -> None:
         """Put these in place of the signals before."""

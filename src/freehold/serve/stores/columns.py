@@ -1,13 +1,23 @@
 """What reading a ledger as columns is everywhere: the span of time asked for, and imported buckets taken apart into requests."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
 
+from freehold.core.usage import Bucket as Kind
 from freehold.plan.demand.traffic import Requests, requests_from_rows
 from freehold.plan.logs.buckets import Bucket, requests_of
 from freehold.serve.stores.connection import Row
+from freehold.serve.stores.told_apart import TOLD
+
+# Further kinds of token, each without those of another: of an entry's own row, and together with what its last attempt tells.
+KINDS: Mapping[Kind, str] = {"cache_write": "coalesce(cache_write, 0)", "reasoning": "coalesce(reasoning, 0)"}
+_OF_ATTEMPT = "coalesce((SELECT {} FROM attempts WHERE entry_id = entries.id ORDER BY n DESC LIMIT 1), 0)"
+KINDS_APART: Mapping[Kind, str] = {
+    "cache_write": f"{KINDS['cache_write']} - {_OF_ATTEMPT.format('cache_write_1h')}", "reasoning": KINDS["reasoning"],
+    **{kind: _OF_ATTEMPT.format(kind) for kind in TOLD},
+}  # fmt: skip
 
 # One bucket may come in pieces: by key, by project, and in a bill one line for each meter.
 BUCKETS = """SELECT time, bucket_s, workload, data_class, sum(requests), sum(input_tokens), sum(cache_read), sum(output_tokens)

@@ -6,6 +6,7 @@ checking it would lock the same few cards in every commit of every gateway.
 
 from freehold.serve.stores.place import StoreError
 from freehold.serve.stores.postgres_session import PostgresSession
+from freehold.serve.stores.told_apart import ADD_INDEX
 
 APPLICATION_ID = 0x46524548  # "FREH", as in a file of SQLite's
 
@@ -94,6 +95,7 @@ _MIGRATIONS = (
         decided_by TEXT NOT NULL, why TEXT NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY (migration, n));
     CREATE TABLE migration_scores (migration TEXT NOT NULL, n BIGINT NOT NULL, score TEXT NOT NULL, PRIMARY KEY (migration, n));
     """,
+    ADD_INDEX,
 )
 
 _SERVER = "SELECT current_setting('server_encoding'), current_setting('fsync'), current_schema()"

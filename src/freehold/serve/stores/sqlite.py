@@ -13,6 +13,7 @@ from freehold.core.entry import Entry
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.serve.stores.bookings import SPEND, TAKE, lease_rows, spent_rows
 from freehold.serve.stores.entry_rows import ATTEMPT_COLUMNS, ENTRY_COLUMNS, attempt_row, entry_row, price_id, price_row
+from freehold.serve.stores.told_apart import ADD_INDEX
 
 APPLICATION_ID = 0x46524548  # "FREH": tells our file from any other SQLite file
 
@@ -102,6 +103,7 @@ _MIGRATIONS = (
     CREATE TABLE migration_scores (migration TEXT NOT NULL, n INTEGER NOT NULL, score TEXT NOT NULL,
         PRIMARY KEY (migration, n)) STRICT, WITHOUT ROWID;
     """,
+    ADD_INDEX,
 )
 
 _INSERT_PRICE = "INSERT OR IGNORE INTO prices VALUES (?,?,?,?,?,?)"

@@ -1,11 +1,12 @@
 """All requests of a ledger file as columns: in chunks of rows, on two threads, from one state of the file.
 
 A chunk is read packed, or row by row where `sqlite_packing` says that it does not fit. While SQLite packs it holds no lock of
-Python's, so that two threads use two cores.
+Python's, so that two threads use two cores. Further kinds of token are read where they hold anything.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import chain
@@ -13,10 +14,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeAlias
 
+import msgspec
+
+from freehold.core.usage import Bucket
 from freehold.plan.demand.traffic import Requests, TrafficRow, joined, requests_from_rows
-from freehold.serve.stores.columns import BUCKETS, Span, buckets_apart
+from freehold.serve.stores.columns import BUCKETS, KINDS, KINDS_APART, Span, buckets_apart
 from freehold.serve.stores.place import StoreError
 from freehold.serve.stores.sqlite_packing import Names, Table, packed, unpacked
+from freehold.serve.stores.told_apart import INDEX, TOLD_APART
 
 THREADS = 2
 CHUNK_ROWS = 32_768
@@ -28,7 +33,9 @@ ENTRIES = Table(
     cache_read="coalesce(cache_read, 0)",
     output_tokens="answer_output + coalesce(reasoning, 0)",
     rows="outcome = 'finished' AND uncached_input IS NOT NULL AND rowid BETWEEN ? AND ?",
+    kinds=KINDS,
 )
+ENTRIES_APART = msgspec.structs.replace(ENTRIES, kinds=KINDS_APART)
 IMPORTED = Table(
     name="imported",
     time="time",
@@ -49,6 +56,7 @@ class _Side:
         self.db = db
         self._span = span
         self._names = Names()
+        self._kinds: set[Bucket] = set()  # of those that an entry's own row tells: what held anything so far
 
     def read(self, chunk: _Chunk) -> dict[str, Requests]:
         """The requests of a chunk by workload, in the order of the table."""
@@ -56,15 +64,29 @@ class _Side:
         # The plus keeps SQLite from going by the time's index, which is slower and another order.
         within, bounds = self._span.condition(f"+{table.time}")
         source = f" FROM {table.name} WHERE {table.rows}{within}"
-        columns, names = packed(table, self._names)
-        count, text = self.db.execute(f"SELECT {columns}{source}", (*names, *place, *bounds)).fetchone()
-        found = unpacked(count, text, self._names)
+        kinds = [kind for kind in table.kinds if table is ENTRIES_APART or kind in self._kinds]
+        others = [kind for kind in table.kinds if kind not in kinds]
+        columns, names = packed(table, self._names, kinds)
+        columns = ", ".join([columns, *(f"max({table.kinds[kind]})" for kind in others)])
+        count, text, *most = self.db.execute(f"SELECT {columns}{source}", (*names, *place, *bounds)).fetchone()
+        if met := {kind for kind, tokens in zip(others, most, strict=True) if tokens is not None and tokens > 0}:
+            self._kinds |= met
+            return self.read(chunk)
+        found = unpacked(count, text, self._names, kinds)
         if found is None:
-            columns = f"{table.time}, workload, data_class, {table.input_tokens}, {table.cache_read}, {table.output_tokens}"
-            rows = self.db.execute(f"SELECT {columns}{source}", (*place, *bounds))
-            found = requests_from_rows(TrafficRow(*row) for row in rows)
+            found = self._row_by_row(table, kinds, source, (*place, *bounds))
             self._names.learn(found)
         return found
+
+    def _row_by_row(
+        self, table: Table, kinds: Sequence[Bucket], source: str, values: Sequence[float]
+    ) -> dict[str, Requests]:  # fmt: skip
+        columns = (table.time, "workload", "data_class", table.input_tokens, table.cache_read, table.output_tokens)
+        rows = self.db.execute(f"SELECT {', '.join([*columns, *(table.kinds[kind] for kind in kinds)])}{source}", values)
+        return requests_from_rows(
+            TrafficRow(at, workload, data_class, inputs, cached, outputs, dict(zip(kinds, told, strict=True)))
+            for at, workload, data_class, inputs, cached, outputs, *told in rows
+        )
 
 
 def read_columns(path: Path, span: Span) -> dict[str, Requests]:
@@ -107,8 +129,22 @@ def _entry_chunks(db: sqlite3.Connection, span: Span) -> Iterator[_Chunk]:
     within, bounds = span.condition("stands_for")
     ends = (f"(SELECT {end}(rowid) FROM entries WHERE 1{within})" for end in ("min", "max"))  # noqa: S608 (fixed names)
     first, last = db.execute(f"SELECT {', '.join(ends)}", (*bounds, *bounds)).fetchone()
-    if first is not None:
-        yield from ((ENTRIES, (row, min(row + CHUNK_ROWS - 1, last))) for row in range(first, last + 1, CHUNK_ROWS))
+    apart = _entries_told_apart(db)
+    for row in range(first, last + 1, CHUNK_ROWS) if first is not None else ():
+        end = min(row + CHUNK_ROWS - 1, last)
+        at = bisect_left(apart, row)
+        yield (ENTRIES_APART if at < len(apart) and apart[at] <= end else ENTRIES), (row, end)
+
+
+def _entries_told_apart(db: sqlite3.Connection) -> list[int]:
+    """The rows, in order, of entries whose attempts tell further kinds apart, of which an entry's own row knows nothing."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (INDEX,)).fetchone() is None:
+        return []  # an older version wrote it, or none did
+    rows = db.execute(
+        f"""SELECT DISTINCT e.rowid FROM attempts INDEXED BY {INDEX} CROSS JOIN entries e ON e.id = entry_id
+        WHERE {TOLD_APART} ORDER BY e.rowid"""  # noqa: S608 (fixed names)
+    )
+    return [row for (row,) in rows]
 
 
 def _import_chunks(db: sqlite3.Connection) -> Iterator[_Chunk]:

@@ -1,203 +1,134 @@
 """`freehold demo --migration`: three moves of a workload of tickets: to a good candidate, a worse one, and one that fails as
-soon as callers are sent to it. The engine is real. Each move is to end where it should, and no caller is to notice.
+soon as callers are sent to it. The engines are real. Each move is to end where it should, and no caller is to notice.
 """
 
 import asyncio
-import random
-import shutil
-from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
-from rich.table import Table
 
 from freehold.app import migrating
-from freehold.app.cli.demo.children import Children, free_port
-from freehold.app.cli.migration_picture import moment
-from freehold.app.cli.output import notes, out
+from freehold.app.cli.demo.callers import Callers, Rate, alone_s
+from freehold.app.cli.demo.children import Children
+from freehold.app.cli.demo.moved import BY, Moved, figures_of, show_moved
+from freehold.app.cli.demo.moves import MOVES, Move, MovingWorld, build_moves, settings
+from freehold.app.cli.demo.proof import Proof, proof
+from freehold.app.cli.output import notes
 from freehold.app.migrating import Wish
-from freehold.core.assignment import Stage
+from freehold.app.migrations import EVERY_S
 from freehold.core.errors import BadSettings
-from freehold.core.money import dollars
-from freehold.lab.tickets import ticket
-from freehold.move.migration.machine import MigrationSettings
-from freehold.serve.access.keys import digest, new_key
-from freehold.serve.stores.reader import LedgerReader
+from freehold.move.migration.progress import Migration
 
-# Where each move should end, and at which of its own stages.
-MOVES: dict[str, tuple[str, Stage]] = {
-    "good": ("tickets-llamacpp", "live"),
-    "worse": ("tickets-confused", "rolled_back"),
-    "failing": ("tickets-failing", "rolled_back"),
-}
-_SETTINGS = MigrationSettings(steps=(0.05, 0.25, 0.5), dwell=40)
-_AT_ONCE, _ROUND = 6, 60
-_LONGEST_S, _READY_S = 300.0, 60.0
-
-_CONFIG = """\
-# Written by `freehold demo --migration`. Targets marked lab are stand-ins and say so; the ticket engine is real.
-version: 1
-listen: 127.0.0.1:{gateway}
-store: sqlite:///freehold.db
-admin: {{listen: "127.0.0.1:{admin}", key_sha256: {admin_sha256}}}
-keys:
-  - {{name: demo, sha256: {key_sha256}}}
-targets:
-  rented-api:                # lab: stands in for a hosted API that knows every ticket
-    provider: lab
-    url: http://127.0.0.1:{provider}
-    model: lab-triage
-    regions: [us]
-    clearance: internal
-    max_output_tokens: 64
-    price: &price {{input: 0.15, output: 0.6, valid_from: "2026-11-01", source: "a made-up price"}}
-  tickets-llamacpp: &engine  # llama.cpp on this machine with a tiny model that knows support tickets and nothing else
-    engine: llamacpp
-    url: http://127.0.0.1:{tickets}
-    model: tiny-tickets
-    regions: [home]
-    clearance: restricted
-    concurrency: 4
-  tickets-confused: *engine  # the same, asked in a prompt that it was not trained on
-  tickets-failing:           # lab: as good as the API, and broken once its canary begins
-    provider: lab
-    url: http://127.0.0.1:{failing}
-    model: lab-triage
-    regions: [us]
-    clearance: internal
-    max_output_tokens: 64
-    price: *price
-workloads:
-  good: {{targets: [rented-api], data: internal}}
-  worse:
-    targets: [rented-api, tickets-confused]
-    data: internal
-    prompts: {{odd: {{system: You sort letters.}}}}
-    prompt: {{tickets-confused: odd}}
-  failing: {{targets: [rented-api], data: internal}}
-"""
-
-
-class _World(msgspec.Struct, frozen=True):
-    folder: Path
-    gateway: int
-    admin: int
-    tickets: int
-    provider: int
-    failing: int
-    key: str
-
-    @property
-    def ledger(self) -> Path:
-        return self.folder / "freehold.db"
+_LONGEST_S, _READY_S = 75.0, 60.0  # for one move, and for the gateway to begin
+_LOOK_S, _LOOKS = 0.25, 6
+_AFTERWARDS = 20
+_USUAL = Rate(per_s=100.0, at_once=6)
+# Callers come at six times what the narrow engine's slot carries: 5 % of them leave it idle two thirds of the time, 25 % are half
+# as many again as it can serve. An answer is late after 15 times what it takes alone.
+_TOO_MANY, _LATE = 6.0, 15.0
+_LATE_S = 30.0
 
 
 async def run_migrations(*, json: bool) -> dict[str, Any]:
     """The moves with their histories, once all ended, and how callers fared. Raises BadSettings when something cannot start."""
-    world = _build()
+    world = build_moves()
     async with Children(world.folder) as children:
-        notes.print("Starting the engine, two lab providers and the gateway ...")
-        await asyncio.gather(
-            children.start("tickets", ["engines", "run", "tiny-tickets", "--port", str(world.tickets)], world.tickets),
-            *(
-                children.start(name, ["lab", "provider", "--port", str(port), "--ttft-ms", "1", "--tokens-per-s", "100000"], port)
-                for name, port in (("rented-api", world.provider), ("tickets-failing", world.failing))
-            ),
-        )
-        await children.start("gateway", ["serve", "-c", str(world.folder / "freehold.yaml")], world.gateway)
-        await _serving(world)
-        for workload, (target, _) in MOVES.items():
-            migrating.start(world.ledger, Wish(workload, target, "the demo"), _SETTINGS)
-        statuses = await _drive(world)
-    figures = _figures(world, statuses)
-    if not json:
-        _show(figures)
-    return figures
+        notes.print("Starting three engines, a lab provider and the gateway ...")
+        await _start(world, children)
+        moved = []
+        for move in MOVES:
+            moved.append(await _moved(world, move))
+            if not json:
+                show_moved(moved[-1])
+    return figures_of(moved)
 
 
-def _build() -> _World:
-    folder = Path(".demo-migration").absolute()
-    gateway, admin, tickets, provider, failing = (free_port(wished) for wished in (8400, 8401, 8411, 8413, 8414))
-    world = _World(folder, gateway, admin, tickets, provider, failing, new_key())
-    text = _CONFIG.format(
-        gateway=gateway, admin=admin, tickets=tickets, provider=provider, failing=failing, key_sha256=digest(world.key),
-        admin_sha256=digest(new_key()),
-    )  # fmt: skip
+async def _start(world: MovingWorld, children: Children) -> None:
+    provider = ["lab", "provider", "--port", str(world.provider), "--ttft-ms", "1", "--tokens-per-s", "100000"]
+    narrow = MOVES[-1].target
+    await asyncio.gather(
+        children.start("rented-api", provider, world.provider),
+        *(
+            children.start(
+                name,
+                ["engines", "run", str(world.models[name]), "--port", str(port), "--parallel", "1" if name == narrow else "4"],
+                port,
+            )
+            for name, port in world.engines.items()
+        ),
+    )
+    await children.start("gateway", ["serve", "-c", str(world.config)], world.gateway)
+    await _serving(world)
+
+
+async def _serving(world: MovingWorld) -> None:
+    """Its port takes connections before its ledger is there. Raises BadSettings where it does not begin."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READY_S), aiohttp.ClientSession() as session:
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with session.get(f"http://127.0.0.1:{world.gateway}/livez") as reply:
+                        if reply.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+    raise BadSettings(f"the gateway did not begin to serve within {_READY_S:g} s; see gateway.log in {world.folder}")
+
+
+async def _moved(world: MovingWorld, move: Move) -> Moved:
+    """One move from its start to its end. Raises BadSettings where it comes to none."""
+    notes.print(f"\nworkload {move.workload!r} to {move.target}: {move.story}", soft_wrap=True, highlight=False, markup=False)
+    rate, late_s = _USUAL, _LATE_S
+    if move is MOVES[-1]:
+        rate, late_s = await _too_many(world, move)
+    callers, judged = Callers(world, move.workload), settings(late_s)
+    one = migrating.start(world.ledger, Wish(move.workload, move.target, BY), judged)
+    enough = asyncio.Event()
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir()
-        (folder / "freehold.yaml").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadSettings(f"cannot write the demo's folder {folder}: {error.strerror}") from None
-    return world
+        async with asyncio.timeout(_LONGEST_S), asyncio.TaskGroup() as group:
+            group.create_task(callers.come(rate, enough))
+            await _over(world, one)
+            enough.set()
+    except TimeoutError:
+        raise BadSettings(
+            f"{move.workload} came to no end within {_LONGEST_S:g} s; see {world.folder}, or try again on a machine less busy"
+        ) from None
+    found = await _settled(world, one)
+    afterwards = await callers.once_more(_AFTERWARDS)
+    return Moved(move=move, settings=judged, callers=callers, afterwards=afterwards, proof=found)
 
 
-async def _serving(world: _World) -> None:
-    """Its port takes connections before its ledger is there."""
-    async with asyncio.timeout(_READY_S), aiohttp.ClientSession() as session:
-        while True:
-            with suppress(aiohttp.ClientError):
-                async with session.get(f"http://127.0.0.1:{world.gateway}/livez") as reply:
-                    if reply.status == 200:
-                        return
-            await asyncio.sleep(0.05)
+async def _settled(world: MovingWorld, one: Migration) -> Proof:
+    """What the ledger says once the last scores are written, and what was decided is gone by."""
+    for _ in range(_LOOKS):
+        await asyncio.sleep(2 * EVERY_S)
+        found = await asyncio.to_thread(proof, world.ledger, one)
+        if found.holds:
+            break
+    return found
 
 
-async def _drive(world: _World) -> Counter[int]:
-    """Tickets for each workload that is still on its way, until none is; by status, how callers were answered."""
-    statuses: Counter[int] = Counter()
-    few, source, broken = asyncio.Semaphore(_AT_ONCE), random.Random(7), False
-    headers = {"authorization": f"Bearer {world.key}"}
-    async with asyncio.timeout(_LONGEST_S), aiohttp.ClientSession(headers=headers) as session:
-
-        async def one(workload: str, text: str) -> None:
-            body = {"model": workload, "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 16}
-            async with few, session.post(f"http://127.0.0.1:{world.gateway}/v1/chat/completions", json=body) as reply:
-                await reply.read()
-                statuses[reply.status] += 1
-
-        while left := await asyncio.to_thread(_under_way, world):
-            if left.get("failing") == "canary" and not broken:
-                broken = True
-                async with session.post(f"http://127.0.0.1:{world.failing}/lab/faults", json={"error_500": 0.5}) as reply:
-                    reply.raise_for_status()
-            await asyncio.gather(*(one(workload, ticket(source)[0]) for workload in left for _ in range(_ROUND)))
-    return statuses
+async def _too_many(world: MovingWorld, move: Move) -> tuple[Rate, float]:
+    """The callers for an engine that is too small, and when its answers are late: by how fast it is on this machine."""
+    alone = await alone_s(world.engines[move.target])
+    rate = Rate(per_s=_TOO_MANY / alone, at_once=64)
+    notes.print(
+        f"  alone it answers a ticket in {alone * 1e3:.0f} ms, so its one slot carries {1 / alone:.0f} a second; callers bring "
+        f"{rate.per_s:.0f}: it can carry 5 % of them, and not 25 %. An answer is late after {_LATE * alone:.1f} s.",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    return rate, _LATE * alone
 
 
-def _under_way(world: _World) -> dict[str, Stage]:
-    found = {one.workload: migrating.history(world.ledger, one)[-1][1] for one in migrating.all_of(world.ledger)}
-    return {workload: state.stage for workload, state in found.items() if not state.over}
-
-
-def _figures(world: _World, statuses: Counter[int]) -> dict[str, Any]:
-    moves = []
-    for one in migrating.all_of(world.ledger):
-        told, expected = migrating.history(world.ledger, one), MOVES[one.workload][1]
-        last = told[-1][1]
-        moves.append({
-            "workload": one.workload, "target": one.target, "stage": last.stage, "as_expected": last.stage == expected,
-            "pairs": migrating.progress_of(world.ledger, one).pairs,
-            "history": [{"at": e.at, "kind": e.kind, "by": e.by, "why": e.why, "stage": state.stage} for e, state in told],
-        })  # fmt: skip
-    slices = LedgerReader(world.ledger).slices()
-    return {
-        "moves": moves,
-        "callers": {str(status): count for status, count in sorted(statuses.items())},
-        "unanswered": sum(count for status, count in statuses.items() if status != 200),
-        "served": {f"{one.workload} at {one.target}": one.requests for one in slices},
-        "copies_cost_usd": float(dollars(sum(one.cost_nanousd for one in slices if one.workload not in MOVES))),
-    }
-
-
-def _show(figures: dict[str, Any]) -> None:
-    table = Table("workload", "when", "what", "by", "then", "why")
-    for move in figures["moves"]:
-        for event in move["history"]:
-            table.add_row(move["workload"], moment(event["at"]), event["kind"], event["by"], event["stage"], event["why"])
-    out.print(table)
-    out.print(f"Callers: {sum(figures['callers'].values()):,} requests, {figures['unanswered']} without an answer.")
+async def _over(world: MovingWorld, one: Migration) -> None:
+    """Tell of each decision as it comes, until the last."""
+    told = 0
+    while True:
+        history = await asyncio.to_thread(migrating.history, world.ledger, one)
+        for event, state in history[told:]:
+            share = f" {one.settings.steps[state.step]:.0%}" if state.stage == "canary" else ""
+            notes.print(f"  {state.stage.replace('_', ' ')}{share}, by {event.by}", highlight=False, markup=False)
+        told = len(history)
+        if history[-1][1].over:
+            return
+        await asyncio.sleep(_LOOK_S)

@@ -10,15 +10,17 @@ import msgspec
 
 from freehold.app.cli.demo.children import Children
 from freehold.app.cli.demo.evidence import evidence, unmeant
+from freehold.app.cli.demo.spill import ENGINE, spill
 from freehold.app.cli.demo.story import Story, Told
-from freehold.app.cli.demo.world import SLOTS, World, build_world
+from freehold.app.cli.demo.world import World, build_world
 from freehold.app.cli.plan import choices
 from freehold.app.cli.plan_flags import Compared
 from freehold.app.spending import spending
 from freehold.catalog.facts import load_facts
 from freehold.catalog.prices import PriceBook
 from freehold.core.money import dollars
-from freehold.lab.mix import parse_mix
+from freehold.core.trace import TracedRequest
+from freehold.lab.mix import Mix, parse_mix
 from freehold.lab.replay import ReplayOptions, replay
 from freehold.lab.report import ReplayReport
 from freehold.lab.traces import open_trace, window
@@ -59,15 +61,14 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
         trace = resources.files("freehold.lab").joinpath("data/azure_llm_2023_conv.csv.gz")
         with resources.as_file(trace) as path:
             requests = list(window(open_trace(path), 0.0, options.minutes * 60))
-        replay_options = ReplayOptions(
-            url=f"http://127.0.0.1:{world.gateway}", mix=parse_mix(_MIX, world.keys), key=world.key, speed=options.speed
-        )
+        mix = parse_mix(_MIX, world.keys)
+        replay_options = ReplayOptions(url=f"http://127.0.0.1:{world.gateway}", mix=mix, key=world.key, speed=options.speed)
         story.replaying(len(requests), options.minutes, options.speed)
         with story.progress(len(requests)) as told:
             report = await replay(requests, replay_options, told)
         if report.interrupted:
             raise asyncio.CancelledError
-        figures = await asyncio.to_thread(_figures, world, report, story)
+        figures = await asyncio.to_thread(_figures, world, report, story, (requests, mix))
         if not options.exit:
             story.serving(world)
             await _until_interrupted()
@@ -93,7 +94,8 @@ def _end_on_signals() -> None:
 async def _start(children: Children, world: World, options: DemoOptions) -> None:
     """The three places models are served, then the gateway in front of them. Lab waits shrink with the replay's speed."""
     scale = ["--time-scale", str(options.speed)]
-    engine = ["lab", "engine", "--port", str(world.engine), "--slots", str(SLOTS), "--ttft-ms", "250", "--tokens-per-s", "45"]
+    pace = ["--ttft-ms", f"{ENGINE.ttft_ms:g}", "--tokens-per-s", f"{ENGINE.tokens_per_s:g}"]
+    engine = ["lab", "engine", "--port", str(world.engine), "--slots", str(ENGINE.slots), *pace]
     starts = [
         children.start("tickets-llamacpp", ["engines", "run", "tiny-tickets", "--port", str(world.tickets)], world.tickets),
         children.start("assistant-owned", [*engine, *scale], world.engine),
@@ -105,8 +107,8 @@ async def _start(children: Children, world: World, options: DemoOptions) -> None
     await children.start("gateway", ["serve", "-c", str(world.config)], world.gateway)
 
 
-def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]:
-    """What the ledger says, held against what the clients got."""
+def _figures(world: World, report: ReplayReport, story: Story, sent: tuple[list[TracedRequest], Mix]) -> dict[str, Any]:
+    """What the ledger says, held against what the clients got and what a simulation of the same trace says."""
     story.reading()
     reader = LedgerReader(world.ledger)
     spent = spending(world.ledger)
@@ -119,12 +121,14 @@ def _figures(world: World, report: ReplayReport, story: Story) -> dict[str, Any]
     for piece in slices:
         by_target[piece.target or "none"] += piece.requests
         by_workload.setdefault(piece.workload, {})[piece.target or "none"] = piece.requests
+    spilled = sum(piece.spilled for piece in slices)
     figures: dict[str, Any] = {
         "requests": report.sent,
         "answered": report.answered,
         "errors": report.unfinished + unmeant(report.errors, seen.meant),
         "lost": len(reader.missing(report.whole_ids)),
-        "spilled": sum(piece.spilled for piece in slices),
+        "spilled": spilled,
+        "spill": spill(*sent, by_workload, spilled),
         "by_target": dict(by_target),
         "by_workload": by_workload,
         "cost_usd": float(dollars(sum(piece.cost_nanousd for piece in slices))),

@@ -87,6 +87,8 @@ class Story:
             self._out.print(
                 f"Lab stand-ins: {names}. Their words are made up, and their waits are shortened by the replay's speed."
             )
+        if figures["spill"] is not None:
+            self._out.print(figures["spill"].words, soft_wrap=True, highlight=False)
         self._out.print(_why(told.recent))
         self._constraints(seen)
         meant = ", ".join(f"{count:,} {code}" for code, count in seen.meant.items()) or "none"

@@ -1,4 +1,4 @@
-"""How far predictions are from what was measured, load by load and request by request."""
+"""How far predictions are from what was measured, load by load and request by request, and repeats from each other."""
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from freehold.plan.capacity.calibration.kinds import kinds
 from freehold.plan.capacity.calibration.law import LatencyLaw
 from freehold.plan.capacity.calibration.slots import under_load
 from freehold.plan.capacity.calibration.timings import Load, Timing
+
+_DRAWS = 8  # of who comes first, for each load
 
 
 class Medians(NamedTuple):
@@ -28,10 +31,12 @@ class Errors(NamedTuple):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """One load, its repeats together."""
+    """Requests of about one length in one load, its repeats together. The tokens are medians."""
 
     name: str
     concurrency: int
+    input_tokens: int
+    output_tokens: int
     requests: int
     measured: Medians
     predicted: Medians
@@ -39,8 +44,11 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """`by_load`: the median over loads of how far the medians of a load were missed; `by_request`: over all requests, each
-    compared with itself; `worst`: the largest of a load."""
+    """`by_load`: the median of how far the medians of `loads` were missed, each counted by its requests; `by_request`: over all
+    requests, each compared with itself; `worst`: the largest of `loads`.
+
+    Lengths are compared apart, because a median over two of them lies with one or the other as chance has it.
+    """
 
     loads: tuple[Compared, ...]
     by_load: Errors
@@ -59,28 +67,49 @@ def medians(timings: Iterable[Timing]) -> Medians:
 
 def check(law: LatencyLaw, loads: Sequence[Load]) -> Check:
     """Predict loads by their requests' tokens alone and compare. Loads of one name are repeats and are compared as one."""
-    named: dict[str, list[Load]] = {}
-    for load in loads:
-        named.setdefault(load.name, []).append(load)
-    compared, single = [], []
-    for name, alike in named.items():
-        measured = [one for load in alike for one in load.timings]
-        predicted = [one for load in alike for one in under_load(law, load)]
-        seen, said = medians(measured), medians(predicted)
-        single += [errors(Medians(*_times(a)), Medians(*_times(b))) for a, b in zip(measured, predicted, strict=True)]
+    draws = [[under_load(law, load, draw) for draw in range(_DRAWS)] for load in loads]
+    compared = []
+    for kind in kinds(loads):
+        rows = [loads[at].timings[number] for at, number in kind.places]
+        measured, predicted = medians(rows), medians(one[number] for at, number in kind.places for one in draws[at])
+        load = loads[kind.places[0][0]]
         compared.append(
             Compared(
-                name=name, concurrency=alike[0].concurrency, requests=len(measured), measured=seen, predicted=said,
-                errors=errors(seen, said),
+                name=load.name, concurrency=load.concurrency, input_tokens=int(median(one.input_tokens for one in rows)),
+                output_tokens=int(median(one.output_tokens for one in rows)), requests=len(rows), measured=measured,
+                predicted=predicted, errors=errors(measured, predicted),
             )
         )  # fmt: skip
-    by_load = [one.errors for one in compared]
+    # Single requests are compared in the order they were sent, which is the likeliest.
+    single = [
+        errors(Medians(*_times(seen)), Medians(*_times(said)))
+        for load in loads
+        for seen, said in zip(load.timings, under_load(law, load), strict=True)
+    ]
     return Check(
         loads=tuple(compared),
-        by_load=_over(by_load, median),
+        by_load=_over([one.errors for one in compared for _ in range(one.requests)], median),
         by_request=_over(single, median),
-        worst=_over(by_load, max),
+        worst=_over([one.errors for one in compared], max),
     )
+
+
+def repeats(loads: Sequence[Load]) -> Errors | None:
+    """How far the repeats of a load are from each other: every second one against the others, as `Check.by_load` counts it.
+
+    No prediction can be surer than that. None where nothing was repeated.
+    """
+    before: dict[str, int] = {}
+    second = []
+    for load in loads:
+        before[load.name] = before.get(load.name, 0) + 1
+        second.append(before[load.name] % 2 == 0)
+    rows = []
+    for kind in kinds(loads):
+        halves = [[loads[at].timings[number] for at, number in kind.places if second[at] is half] for half in (False, True)]
+        if all(halves):
+            rows += [errors(*map(medians, halves))] * len(kind.places)
+    return _over(rows, median) if rows else None
 
 
 def errors(measured: Medians, predicted: Medians) -> Errors:

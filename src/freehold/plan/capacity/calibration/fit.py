@@ -1,33 +1,32 @@
 """The constants that explain measured loads best: robust least squares on logarithms, through the engine under load itself.
 
-Each kind of request in each load gives three rows: the typical logarithm of its TTFT, TPOT and total, predicted less measured.
-Levenberg-Marquardt on the logarithms of the constants keeps them above 0; Huber's weights (P. J. Huber, "Robust estimation of a
-location parameter", Ann. Math. Statist. 35, 1964) keep a disturbed load from pulling the rest.
+Each kind of request in each load gives three rows: the typical TTFT, TPOT and total, predicted over measured. A kind counts by
+its requests. Levenberg-Marquardt on the logarithms of the constants keeps them above 0; Huber's weights (P. J. Huber, "Robust
+estimation of a location parameter", Ann. Math. Statist. 35, 1964) keep a disturbed load from pulling the rest.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from freehold.core.errors import BadSettings
 from freehold.plan.capacity.calibration.check import medians
+from freehold.plan.capacity.calibration.kinds import Floats, kinds, typical
 from freehold.plan.capacity.calibration.law import CONSTANTS, LatencyLaw
 from freehold.plan.capacity.calibration.slots import at_once, under_load
-from freehold.plan.capacity.calibration.timings import Load, Timing
+from freehold.plan.capacity.calibration.timings import Load
 
 _ROUNDS = 40
 _NUDGE = 0.02  # of a constant's logarithm, for the slopes
 _HUBER = 1.5
-_TRIM = 0.1  # of the requests at either end
 _FINEST = 0.005  # a load whose medians are met to half a per cent is met
 _WIDEST = math.log(1e3)
 _Z80 = 1.2815515655446004
 _ENOUGH = 2  # kinds of requests: three rows each for the six constants
-
-Floats = NDArray[np.float64]
+_SEARCHED = CONSTANTS[:-1]  # how far apart requests come is seen, not searched
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -51,17 +50,26 @@ def fit(loads: Sequence[Load], slots: int | None = None, progress: Callable[[int
     `progress` hears the number of rounds done. Raises BadSettings where the loads are too few or too alike.
     """
     found = slots if slots is not None else _seen_slots(loads)
-    rows = _kinds(loads)
-    if len(rows) < _ENOUGH or len({load.concurrency for load in loads}) < 2:
+    alike = kinds(loads)
+    if len(alike) < _ENOUGH or len({load.concurrency for load in loads}) < 2:
         raise BadSettings(
-            f"{len(rows)} kinds of requests in {len({load.concurrency for load in loads})} concurrencies do not tell "
-            f"{len(CONSTANTS)} constants apart; measure 2 or more concurrencies and 2 or more lengths"
+            f"{len(alike)} kinds of requests in {len({load.concurrency for load in loads})} concurrencies do not tell "
+            f"{len(_SEARCHED)} constants apart; measure 2 or more concurrencies and 2 or more lengths"
         )
-    measured = _rows(rows, [load.timings for load in loads])
+    measured = typical(alike, [load.timings for load in loads])
+    counts = np.repeat([len(kind.places) for kind in alike], 3)
+    trust = np.sqrt(counts / counts.mean())
+    gaps = [after.sent_s - before.sent_s for load in loads for before, after in pairwise(load.timings[: load.concurrency])]
+    near_s, apart_s, far_s = (float(np.quantile(gaps, share)) if gaps else 0.0 for share in (0.1, 0.5, 0.9))
+
+    def law_of(logs: Floats) -> LatencyLaw:
+        constants = dict(zip(_SEARCHED, np.exp(logs).tolist(), strict=True))
+        return LatencyLaw(**constants, apart_s=apart_s, slots=found)
 
     def misses(logs: Floats) -> Floats:
-        law = _law(logs, found)
-        return _rows(rows, [under_load(law, load) for load in loads]) - measured
+        law = law_of(logs)
+        missed: Floats = trust * (typical(alike, [under_load(law, load, draw) for draw, load in enumerate(loads)]) - measured)
+        return missed
 
     tries = [_descend(misses, np.log(np.array(guess)), progress) for guess in _guesses(loads)]
     logs, slopes, left = min(tries, key=lambda one: float(np.abs(one[2]).sum()))
@@ -70,9 +78,12 @@ def fit(loads: Sequence[Load], slots: int | None = None, progress: Callable[[int
     widths = np.minimum(_Z80 * spread, _WIDEST)
     intervals = {
         name: Interval(float(np.exp(log - width)), float(np.exp(log + width)))
-        for name, log, width in zip(CONSTANTS, logs, widths, strict=True)
+        for name, log, width in zip(_SEARCHED, logs, widths, strict=True)
     }
-    return Fit(law=_law(logs, found), intervals=intervals, miss=float(np.median(np.abs(np.expm1(left)))))
+    return Fit(
+        law=law_of(logs), intervals=intervals | {"apart_s": Interval(near_s, far_s)},
+        miss=float(np.median(np.abs(np.expm1(left / trust)))),
+    )  # fmt: skip
 
 
 def _seen_slots(loads: Sequence[Load]) -> int | None:
@@ -80,31 +91,6 @@ def _seen_slots(loads: Sequence[Load]) -> int | None:
     busiest = max(loads, key=lambda load: load.concurrency)
     seen = at_once((one.first_s, one.last_s) for one in busiest.timings)
     return seen if seen < busiest.concurrency else None
-
-
-def _kinds(loads: Sequence[Load]) -> list[list[tuple[int, list[int]]]]:
-    """Requests that are alike, in loads of one name: (number of the load, numbers of its requests). Alike are those within the
-    same factor of two in input and in output."""
-    found: dict[tuple[str, int, int], dict[int, list[int]]] = {}
-    for at, load in enumerate(loads):
-        for number, one in enumerate(load.timings):
-            key = load.name, round(math.log2(one.input_tokens)), round(math.log2(one.output_tokens))
-            found.setdefault(key, {}).setdefault(at, []).append(number)
-    return [list(places.items()) for places in found.values()]
-
-
-def _rows(kinds: list[list[tuple[int, list[int]]]], answered: Sequence[Sequence[Timing]]) -> Floats:
-    """Of each kind the typical logarithms of TTFT, TPOT and total: trimmed means, which move smoothly with the constants, while a
-    median jumps with the step that one request joins."""
-    made = []
-    for places in kinds:
-        rows = [answered[at][number] for at, numbers in places for number in numbers]
-        columns = ([one.ttft_s for one in rows], [one.tpot_s or 0.0 for one in rows], [one.total_s for one in rows])
-        for column in columns:
-            logs = np.sort(np.log(np.maximum(column, 1e-9)))
-            cut = int(len(logs) * _TRIM)
-            made.append(float(logs[cut : len(logs) - cut].mean()))
-    return np.array(made)
 
 
 def _guesses(loads: Sequence[Load]) -> list[tuple[float, ...]]:
@@ -119,14 +105,6 @@ def _guesses(loads: Sequence[Load]) -> list[tuple[float, ...]]:
         (0.7 * step, prompt * ttft / tokens, 0.2 * step, 0.1 * step / tokens, before * ttft, inside * ttft)
         for before, inside, prompt in ways
     ]
-
-
-def _law(logs: Floats, slots: int | None) -> LatencyLaw:
-    fixed_s, prefill_s, sequence_s, context_s, overhead_s, admission_s = (float(value) for value in np.exp(logs))
-    return LatencyLaw(
-        fixed_s=fixed_s, prefill_s=prefill_s, sequence_s=sequence_s, context_s=context_s, overhead_s=overhead_s,
-        admission_s=admission_s, slots=slots,
-    )  # fmt: skip
 
 
 def _weights(left: Floats) -> tuple[Floats, float]:

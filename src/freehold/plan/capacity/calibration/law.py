@@ -7,14 +7,15 @@ import msgspec
 from freehold.core.errors import BadSettings
 from freehold.plan.capacity.simulator.law import Group, StepLaw, Term
 
-CONSTANTS = ("fixed_s", "prefill_s", "sequence_s", "context_s", "overhead_s", "admission_s")
+CONSTANTS = ("fixed_s", "prefill_s", "sequence_s", "context_s", "overhead_s", "admission_s", "apart_s")
 
 
 class LatencyLaw(msgspec.Struct, frozen=True, kw_only=True):
     """A step takes fixed_s + prefill_s x new prompt tokens + sequence_s x decoding sequences + context_s x their tokens.
 
-    A request reaches the engine's queue `overhead_s` after it was sent, and once it has one of the `slots` (None: no bound was
-    met) it takes `admission_s` until its prompt is computed, `step_tokens` at most in a step.
+    A request reaches the engine's queue `overhead_s` after it was sent and no sooner than `apart_s` after the one before; once it
+    has one of the `slots` (None: no bound was met) it takes `admission_s` until its prompt is computed, `step_tokens` at most in
+    a step.
     """
 
     fixed_s: float
@@ -23,6 +24,7 @@ class LatencyLaw(msgspec.Struct, frozen=True, kw_only=True):
     context_s: float
     overhead_s: float
     admission_s: float
+    apart_s: float = 0.0
     slots: int | None = None
     step_tokens: int = 2048
 
@@ -41,7 +43,7 @@ class LatencyLaw(msgspec.Struct, frozen=True, kw_only=True):
         return self.fixed_s + self.prefill_s * prefill + self.sequence_s * batch + self.context_s * context
 
     def step_law(self) -> StepLaw:
-        """The same step for the simulator, which knows neither overhead nor admission."""
+        """The same step for the simulator, which knows nothing of what comes before a slot."""
         term = Term(
             fixed_s=self.fixed_s, prefill_s=self.prefill_s, sequence_s=self.sequence_s, context_s=self.context_s
         )  # fmt: skip

@@ -6,6 +6,7 @@ requests come whatever became of those before; here the next one waits for its c
 """
 
 import math
+import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class _Engine:
     def __init__(self, law: LatencyLaw, load: Load) -> None:
         self.law, self.load = law, load
         self.now = 0.0
+        self.free_from = 0.0
         self.sent: list[float] = []
         self.first = [0.0] * len(load.timings)
         self.last = [0.0] * len(load.timings)
@@ -45,13 +47,21 @@ class _Engine:
     def send(self, at_s: float) -> None:
         """The next request leaves its caller, if there is one left."""
         if len(self.sent) < len(self.load.timings):
-            heappush(self.coming, (at_s + self.law.overhead_s, len(self.sent)))
+            comes_s = max(at_s + self.law.overhead_s, self.free_from)
+            self.free_from = comes_s + self.law.apart_s
+            heappush(self.coming, (comes_s, len(self.sent)))
             self.sent.append(at_s)
+
+    def start(self, draw: int | None) -> None:
+        """All callers send their first; who of them comes first is drawn."""
+        for _ in range(self.load.concurrency):
+            self.send(0.0)
+        if draw is not None:
+            times, numbers = zip(*sorted(self.coming), strict=True)
+            self.coming = list(zip(times, random.Random(draw).sample(numbers, len(numbers)), strict=True))
 
     def run(self) -> None:
         """Until every request is answered."""
-        for _ in range(self.load.concurrency):
-            self.send(0.0)
         while self.coming or self.queue or self.prompts or self.decoding:
             self.admit()
             if any(one.ready_s <= self.now + _STILL for one in self.prompts):
@@ -135,9 +145,14 @@ class _Engine:
             self.send(self.now + self.load.pause_s)
 
 
-def under_load(law: LatencyLaw, load: Load) -> tuple[Timing, ...]:
-    """The load's requests, by their tokens alone, as that engine would answer them; in the order they are sent from 0 s on."""
+def under_load(law: LatencyLaw, load: Load, draw: int | None = None) -> tuple[Timing, ...]:
+    """The load's requests, by their tokens alone, as that engine would answer them; in the order they are sent from 0 s on.
+
+    Of callers who start at once, which comes first is chance in a real engine: `draw` numbers the drawing, None takes them in
+    order.
+    """
     engine = _Engine(law, load)
+    engine.start(draw)
     engine.run()
     return tuple(
         Timing(

@@ -43,6 +43,11 @@ def compiled() -> Core:
     return Core(*(made[name] for name in Core._fields))
 
 
+def interpreted() -> Core:
+    """The same functions as Python runs them: some thousand requests a second, at once and without numba."""
+    return Core(run=loop.run, route=routing.route)
+
+
 _ROOMS = (law, prefixes, finishes, memory, timeline, routing, batch, loop)
 
 

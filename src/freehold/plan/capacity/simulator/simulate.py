@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from freehold.core.errors import BadSettings
 from freehold.plan.capacity.simulator.arrivals import Arrivals
-from freehold.plan.capacity.simulator.compiling import compiled
+from freehold.plan.capacity.simulator.compiling import Core, compiled
 from freehold.plan.capacity.simulator.fleet import Engine, Fleet
 from freehold.plan.capacity.simulator.law import Floats
 from freehold.plan.capacity.simulator.world import (
@@ -85,9 +85,9 @@ class Timeline:
 class Simulator:
     """A fleet at work. The same requests give the same times to the bit, however they are cut into chunks; nothing is drawn."""
 
-    def __init__(self, engine: Engine, fleet: Fleet) -> None:
-        """Raises BadSettings without numba."""
-        self._core = compiled()
+    def __init__(self, engine: Engine, fleet: Fleet, core: Core | None = None) -> None:
+        """`core`: the compiled one unless stated. Raises BadSettings without numba."""
+        self._core = compiled() if core is None else core
         self._engine, self._fleet = engine, fleet
         self.world = open_world(engine, fleet)
         self._first_s: float | None = None
@@ -173,8 +173,15 @@ class Simulator:
         tally["done"] = 0
         self._statuses += np.bincount(done["status"], minlength=REFUSED + 1)
         at_s = done["at"] + (self._first_s or 0.0)
-        columns = (done[name].copy() for name in ("ttft_s", "tpot_s", "total_s"))
-        return Finished(done["number"].copy(), done["status"].copy(), at_s, *columns)
+        outside_s = self._engine.outside_s
+        return Finished(
+            done["number"].copy(),
+            done["status"].copy(),
+            at_s,
+            done["ttft_s"] + outside_s,
+            done["tpot_s"].copy(),
+            done["total_s"] + outside_s,
+        )
 
 
 @dataclass(frozen=True)
@@ -186,9 +193,9 @@ class Simulated:
     timeline: Timeline
 
 
-def simulate(engine: Engine, fleet: Fleet, arrivals: Arrivals) -> Simulated:
-    """Run a trace to its end. Raises BadSettings without numba."""
-    simulator = Simulator(engine, fleet)
+def simulate(engine: Engine, fleet: Fleet, arrivals: Arrivals, core: Core | None = None) -> Simulated:
+    """Run a trace to its end, on the compiled core unless stated. Raises BadSettings without numba."""
+    simulator = Simulator(engine, fleet, core)
     parts = [simulator.feed(arrivals), simulator.drain()]
     columns = (np.concatenate([getattr(part, name) for part in parts]) for name in Finished.__dataclass_fields__)
     return Simulated(Finished(*columns).in_order(), simulator.totals(), simulator.timeline())

@@ -75,7 +75,7 @@ def least_times(engine: Engine, arrivals: Arrivals, level: float) -> tuple[float
     chunk = min(length, float(engine.step_tokens))
     alone = engine.law.seconds(prefill=chunk, pairs=chunk * chunk / 2)
     cached = bool(engine.prefix_tokens and len(arrivals.prefix_ids))
-    return 0.0 if cached else alone, engine.law.seconds(batch=1.0)
+    return engine.outside_s + (0.0 if cached else alone), engine.law.seconds(batch=1.0)
 
 
 def fewest(engine: Engine, arrivals: Arrivals, promise: Promise, most: int) -> Trial | None:

@@ -22,7 +22,7 @@ from freehold.plan.owning.capacity import Rates
 
 MOST_REQUESTS, MOST_REPLICAS = 50_000, 1_000
 # Below this share of the work nothing can be said about how full a replica may be.
-_TELLING = 0.002
+TELLING = 0.002
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def simulated_pace(engine: Engine, traffic: Traffic, tpot_s: float) -> Simulated
     replicas = max(1, round(float(work.sum()) / span_s))
     fleet = Fleet(replicas=replicas, targets=replicas, concurrency=concurrency, rented=True, spill=True)
     share = spilled_share(engine, fleet, arrivals, work)
-    use = highest_use(load_of_arrivals(arrivals, work, span_s), replicas, share) if share >= _TELLING else None
+    use = highest_use(load_of_arrivals(arrivals, work, span_s), replicas, share) if share >= TELLING else None
     return Simulated(rates, concurrency, use)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from freehold.catalog.facts import Facts, GpuOffer
 from freehold.core.errors import BadSettings
+from freehold.core.target import Hardware
 from freehold.plan.owning.fleet_terms import FleetTerms
 from freehold.plan.owning.machines import Machine, choose_machine, hire_mix, promised
 from freehold.plan.owning.owned import OwnedCost
@@ -46,6 +47,25 @@ def machines_for(facts: Facts, gpu: str, gpus: int, hire: Hire) -> list[Machine]
     if hire.provider is None:
         offers = [offer for offer in offers if promised(offer)]
     return [machine for offer in offers for machine in _machine([offer], gpus, hire.plan)]
+
+
+def configured_machines(hardware: Hardware | None) -> list[Machine]:
+    """The machine that is paid for a target today, at its price; none where its configuration names none."""
+    if hardware is None:
+        return []
+    return [
+        Machine(
+            provider=hardware.provider,
+            instance="as configured",
+            gpu=hardware.gpu,
+            gpu_count=hardware.count,
+            price_nanousd_h=hardware.price_nanousd_h,
+            hire_plan=hardware.plan,
+            source="user",
+            origin=hardware.price_source,
+            date=hardware.price_date,
+        )
+    ]
 
 
 def prices(machines: Sequence[Machine], gpus: int, replicas: int, hire: Hire) -> tuple[Price, ...]:

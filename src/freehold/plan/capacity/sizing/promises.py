@@ -25,7 +25,7 @@ def by_promise(made: Sizing, ground: Ground, tell: Callable[[], None] = lambda: 
     for times in TIMES:
         scaled = msgspec.structs.replace(promise, ttft_s=times * promise.ttft_s, tpot_s=times * promise.tpot_s)
         asked = msgspec.structs.replace(made.asked, gpus=gpus, promise=scaled)
-        best = (made if times == 1 else size(asked, ground, steps=False)).cheapest if gpus else None
+        best = (made if times == 1 else size(asked, ground, steps=False)).cheapest if gpus or ground.measured else None
         found.append(Promised(times=times, nanousd_month=best.nanousd_month if best else None))
         tell()
     return found

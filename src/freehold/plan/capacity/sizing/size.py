@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import msgspec
 
 from freehold.catalog.efficiency import Fitted
-from freehold.catalog.facts import Facts, ModelFacts
+from freehold.catalog.facts import Facts
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity.intervals import Family, judge, work_kind
+from freehold.plan.capacity.measured import Measured
 from freehold.plan.capacity.simulator.arrivals import Arrivals
 from freehold.plan.capacity.sizing.fewest import MOST_REPLICAS, Promise, Trial, fewest, next_step
-from freehold.plan.capacity.sizing.prices import Hire, Price, machines_for, prices
-from freehold.plan.capacity.sizing.served import Served, served
-from freehold.rules.steptime.work import model_work
+from freehold.plan.capacity.sizing.prices import Hire, Price, configured_machines, machines_for, prices
+from freehold.plan.capacity.sizing.served import Served, as_measured, served
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,27 +67,35 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: configurations that keep the promise, the cheapest first, those without a price last. `tried`: how many
-    layouts had room for the model; `without`: GPUs with none, or none that keeps the promise with the replicas allowed."""
+    layouts had room for the model; `without`: GPUs with none, or none that keeps the promise with the replicas allowed.
+
+    `measured`: the target that was asked for instead of the catalogue; `cautious_replicas` of it keep the promise with its times
+    at the far end of their intervals (None: not so many as allowed).
+    """
 
     asked: Asked
     requests: int
     configurations: tuple[Configuration, ...]
     tried: int
     without: tuple[str, ...]
+    measured: Measured | None = None
+    cautious_replicas: int | None = None
 
     @property
     def cheapest(self) -> Configuration | None:
-        """The one to hire; None where nothing with a price keeps the promise."""
-        return next((one for one in self.configurations if one.prices), None)
+        """The one to hire; None where nothing with a price keeps the promise. A measured target is there, priced or not."""
+        return next((one for one in self.configurations if one.prices or self.measured), None)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What every sizing stands on: the catalogue, the fitted constants, the requests."""
+    """What every sizing stands on: the catalogue, the fitted constants, the requests, or a measured target in place of the first
+    two."""
 
     facts: Facts
     fitted: Fitted
     arrivals: Arrivals
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         if len(self.arrivals) < 2:
@@ -100,9 +107,7 @@ def size(
 ) -> Sizing:
     """Try every layout; `tell` hears how many of how many are done. `steps`: look for where the next step lies, in the cheapest
     layout of each GPU and precision. Raises BadSettings on unknown names and without numba."""
-    model = ground.facts.model(asked.model)
-    ground.fitted.engine(asked.engine)
-    ways = list(_ways(asked, ground, model))
+    ways = [as_measured(ground.measured)] if ground.measured else list(_ways(asked, ground))
     found: list[tuple[Served, Configuration]] = []
     for done, way in enumerate(ways):
         tell(done, len(ways))
@@ -112,16 +117,31 @@ def size(
     found.sort(key=lambda one: _cheap_first(one[1]))
     configurations = tuple(_with_next_steps(found, asked, ground) if steps else (one for _, one in found))
     keeping = {one.gpu for one in configurations}
+    wanted = [way.gpu for way in ways] if ground.measured else _gpus(asked, ground.facts)
     return Sizing(
         asked=asked,
         requests=len(ground.arrivals),
         configurations=configurations,
         tried=len(ways),
-        without=tuple(gpu for gpu in _gpus(asked, ground.facts) if gpu not in keeping),
+        without=tuple(gpu for gpu in wanted if gpu not in keeping),
+        measured=ground.measured,
+        cautious_replicas=_cautious(ground.measured, asked, ground.arrivals) if ground.measured and configurations else None,
     )
 
 
-def _ways(asked: Asked, ground: Ground, model: ModelFacts) -> Iterator[Served]:
+def _cautious(measured: Measured, asked: Asked, arrivals: Arrivals) -> int | None:
+    """Times that are longer by a share keep a promise where those of the law keep one that is shorter by it."""
+    promise, longer = asked.promise, measured.longer
+    tighter = msgspec.structs.replace(
+        promise, ttft_s=promise.ttft_s / (1 + longer.ttft), tpot_s=promise.tpot_s / (1 + longer.tpot)
+    )
+    found = fewest(measured.engine, arrivals, tighter, asked.replicas_max)
+    return None if found is None else found.replicas
+
+
+def _ways(asked: Asked, ground: Ground) -> Iterator[Served]:
+    model = ground.facts.model(asked.model)
+    ground.fitted.engine(asked.engine)
     for gpu in _gpus(asked, ground.facts):
         for precision in asked.precisions:
             yield from served(model, ground.facts.gpu(gpu), (precision, asked.engine), ground.fitted, ground.arrivals)
@@ -135,16 +155,18 @@ def _gpus(asked: Asked, facts: Facts) -> Sequence[str]:
 
 
 def _configuration(way: Served, trial: Trial, asked: Asked, ground: Ground) -> Configuration:
-    gpus, hire, work = way.layout.gpus, asked.hire, model_work(ground.facts.model(asked.model), way.precision)
-    family = Family(work=work_kind(work), arch=way.gpu.arch, precision=way.precision, engine=ground.fitted.engine(asked.engine))
+    if ground.measured is None:
+        machines = machines_for(ground.facts, way.gpu, way.gpus, asked.hire)
+    else:
+        machines = configured_machines(ground.measured.hardware)
     return Configuration(
-        gpu=way.gpu.gpu,
+        gpu=way.gpu,
         precision=way.precision,
-        layout=way.layout.name,
-        gpus_per_replica=gpus,
+        layout=way.layout,
+        gpus_per_replica=way.gpus,
         trial=trial,
-        prices=prices(machines_for(ground.facts, way.gpu.gpu, gpus, hire), gpus, trial.replicas, hire),
-        basis=judge(1.0, family, "offline", ground.fitted).words,
+        prices=prices(machines, way.gpus, trial.replicas, asked.hire),
+        basis=way.basis,
     )
 
 

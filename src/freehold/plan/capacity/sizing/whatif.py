@@ -1,5 +1,6 @@
 """What-ifs: the same question with one thing changed, on the GPU and at the precision of the cheapest answer."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
@@ -64,6 +65,11 @@ def what_if(base: Sizing, asked: Sequence[Change], ground: Ground, tell: Callabl
 
 def _changed(change: Change, asked: Asked, ground: Ground) -> tuple[Asked, Ground]:
     """The question after the change, and the ground it then stands on."""
+    if ground.measured is not None and change.name in {"precision", "gpu", "engine"}:
+        raise BadSettings(
+            f"what-if {change.text!r}: {ground.measured.target} was measured as it is and says nothing of another; size its "
+            "model from the catalogue with --model in place of --target"
+        )
     if change.name == "precision":
         return msgspec.structs.replace(asked, precisions=(change.value,)), ground
     if change.name == "gpu":
@@ -77,7 +83,7 @@ def _changed(change: Change, asked: Asked, ground: Ground) -> tuple[Asked, Groun
         return msgspec.structs.replace(asked, hire=msgspec.structs.replace(asked.hire, zones=zones)), ground
     times = _times(change)
     arrivals = faster(ground.arrivals, times) if change.name == "traffic" else longer(ground.arrivals, times)
-    return asked, Ground(ground.facts, ground.fitted, arrivals)
+    return asked, dataclasses.replace(ground, arrivals=arrivals)
 
 
 def longer(arrivals: Arrivals, times: float) -> Arrivals:
