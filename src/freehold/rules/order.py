@@ -26,11 +26,13 @@ def decide(
     """
     removed = [reason for target in targets if (reason := removed_by(ask, target) or unwanted(ask, target))]
     gone = {reason.target for reason in removed}
-    wished = {name: place for place, name in enumerate(ask.hints.order)}
     allowed = [target for target in targets if target.name not in gone]
-    moved = {one.target: place for place, one in enumerate(ask.assigned)}
-    allowed.sort(key=lambda t: moved.get(t.name, len(moved)))
-    allowed.sort(key=lambda t: min((wished[n] for n in (t.name, t.codec) if n in wished), default=len(wished)))
+    if ask.assigned:
+        moved = {one.target: place for place, one in enumerate(ask.assigned)}
+        allowed.sort(key=lambda t: moved.get(t.name, len(moved)))
+    if ask.hints.order:
+        wished = {name: place for place, name in enumerate(ask.hints.order)}
+        allowed.sort(key=lambda t: min((wished[n] for n in (t.name, t.codec) if n in wished), default=len(wished)))
     candidates = [_told(candidate, ask.assigned) for candidate in _arrange(allowed, workload, states, draw)]
     if not ask.hints.allow_fallbacks:
         candidates = candidates[:1]
