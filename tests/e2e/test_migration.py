@@ -39,7 +39,7 @@ def triage(house: House) -> Lab:
 @pytest.mark.long
 async def test_a_good_candidate_is_promoted_and_the_ledger_tells_why(house: House, triage: Lab, tickets: Child) -> None:
     here = moving(house, "migration-good", triage, owned(tickets.url, engine="llamacpp", model="tiny-tickets", concurrency=4))
-    freehold(here, "start", "triage", "--to", "candidate", *SHORT)
+    freehold(here, "start", "triage", "--to", "candidate", *SHORT, "--after-live", "0")
     await drive_until(here, "live")
     await asyncio.sleep(1.2)
 

@@ -49,7 +49,7 @@ def lines(here: Gateway, tag: str) -> list[dict[str, Any]]:
 
 
 def shadows(here: Gateway, why: str) -> list[dict[str, Any]]:
-    return [one for one in here.entries() if one["purpose"] == "shadow" and one["reason"].startswith(why)]
+    return [one for one in here.entries() if one["purpose"] is not None and one["reason"].startswith(why)]
 
 
 @pytest.mark.long
@@ -131,7 +131,8 @@ async def test_a_judge_is_bound_paid_and_counted(house: House, triage: Lab) -> N
     asked = shadows(here, "judge of ")
     assert {(one["target"], one["workload"], one["key"]) for one in asked} == {("judge", "freehold-shadow:triage", "freehold")}
     assert len(asked) == len(received)
-    paid = sum(one["cost_nanousd"] for one in here.entries() if one["purpose"] == "shadow")
+    assert {one["purpose"] for one in asked} == {"judge"}
+    paid = sum(one["cost_nanousd"] for one in here.entries() if one["purpose"] is not None)
     (spent,) = here.rows("SELECT owner, spent_nanousd FROM budget_spent")
     assert (spent["owner"], spent["spent_nanousd"]) == ("freehold-shadow/triage", paid)
     assert now["judge"]["cost_nanousd"] == sum(one["cost_nanousd"] for one in asked) > 0

@@ -81,6 +81,7 @@ class ExchangeDispatcher:
         return Errand(
             assignment=pair.assignment, target=target, ask=bound(content), speech=speech, shield=shield,
             why=f"judge of {pair.id}; migration {pair.assignment.migration}",
+            purpose="judge",
         )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ _WHOLE = float(2**64)
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """One workload's way to `target`. `share`, 0-1, of its requests go there first; of the others `copied`, 0-1, are sent there
-    once more after their caller has the answer, for `day_nanousd` a day at most. `step`: of the canary, -1 before it."""
+    once more after their caller has the answer, for `day_nanousd` a day at most; once it is live, of those answered by `target` to
+    the former one. `step`: of the canary, -1 before it."""
 
     migration: str
     workload: str

@@ -21,7 +21,7 @@ AttemptOutcome: TypeAlias = Literal[
     "finished", "unreachable", "timed_out", "rejected", "overloaded", "broken", "malformed", "cut", "stalled", "cancelled"
 ]
 CostBasis: TypeAlias = Literal["rented", "owned"]
-Purpose: TypeAlias = Literal["shadow"]  # why the gateway asked by itself
+Purpose: TypeAlias = Literal["shadow", "judge"]  # why the gateway asked by itself
 SHADOW = "freehold-shadow:"  # what the workload of such an entry begins with: its money counts, as traffic it does not
 
 

@@ -25,7 +25,7 @@ class Known:
     """Where more is known. What is not said is not asked."""
 
     ledger: LedgerFlag | None = None
-    "Where budgets are on record; unset: the ledger of the configuration, where it can be read."
+    "Where budgets and migrations are on record; unset: the ledger of the configuration, where it can be read."
     gateway: str | None = None
     "The admin API of a running gateway, such as http://127.0.0.1:8401, which says how busy targets are."
     admin_key: Annotated[str | None, Parameter(env_var="FREEHOLD_ADMIN_KEY")] = None

@@ -14,7 +14,7 @@ import msgspec
 
 from freehold.core.assignment import Assignment
 from freehold.core.decision import Candidate, Decision
-from freehold.core.entry import Entry, Outcome
+from freehold.core.entry import Entry, Outcome, Purpose
 from freehold.core.errors import BadRequest, BudgetSpent, FreeholdError, LedgerUnavailable, TargetsExhausted
 from freehold.core.request import Ask
 from freehold.core.target import Target
@@ -42,7 +42,7 @@ _KEY = Key(name="freehold", sha256="")
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """`assignment`: whose money is spent, and the migration that must still want it; `target`: who is asked; `ask`: what binds
-    the exchange; `speech`: what is said; `shield`: what rented targets do not see of it; `why`: stands in the entry."""
+    the exchange; `speech`: what is said; `shield`: what rented targets do not see of it; `why` and `purpose` stand in the entry."""
 
     assignment: Assignment
     target: str
@@ -50,6 +50,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     speech: Speech
     shield: Shield | None
     why: str
+    purpose: Purpose = "shadow"
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ class Errands:
         decision, policy = ready
         target = decision.candidates[0].target
         record = Record(self._gateway.clock, policy)
-        record.open(errand.speech.request, errand.ask, _KEY, {}, purpose="shadow")
+        record.open(errand.speech.request, errand.ask, _KEY, {}, purpose=errand.purpose)
         self._asking[target.name] += 1
         try:
             held = await self._held(errand, target, record)
