@@ -17,7 +17,7 @@ class Tally(Collector):
     """A counter, by its labels."""
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
-        self._name, self._documentation, self._labels = name, documentation, labels
+        self._name, self._documentation, self._labelnames = name, documentation, labels
         self._sums: defaultdict[tuple[str, ...], int] = defaultdict(int)
         registry.register(self)
 
@@ -27,7 +27,7 @@ class Tally(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Prometheus's port."""
-        family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
+        family = CounterMetricFamily(self._name, self._documentation, labels=self._labelnames)
         for labels, total in list(self._sums.items()):
             family.add_metric(labels, total)
         yield family
@@ -43,7 +43,7 @@ class Spread(Collector):
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str], bounds: Sequence[float], registry: CollectorRegistry
     ) -> None:  # fmt: skip
-        self._name, self._documentation, self._labels, self._bounds = name, documentation, labels, bounds
+        self._name, self._documentation, self._labelnames, self._bounds = name, documentation, labels, bounds
         self._counts: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * (len(bounds) + 1))
         self._sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
         registry.register(self)
@@ -55,7 +55,7 @@ class Spread(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Prometheus's port."""
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
         names = [*map(floatToGoString, self._bounds), "+Inf"]
         for labels, counts in list(self._counts.items()):
             held, buckets = 0, []
