@@ -43,7 +43,7 @@ bench: .venv/.installed  ## What the scan finds beside Presidio, and the gateway
 bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a plain read of them (3 GB of disk)
 	@$(BIN)/python -m benchmarks.plan_rows $(ARGS)
 
-bench-soak: .venv/.installed  ## The gateway with everything on, before failing providers: leaks, lost entries, tokens (MINUTES=20)
+bench-soak: .venv/.installed  ## The gateway with everything on, failing providers, an engine: leaks, lost entries, tokens (MINUTES=20 ARGS='--store postgres')
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(ARGS)
 
 bench-engines: .venv/.installed  ## What a second engine accepts and does not honour (transformers serve; 1.2 GB of disk)
@@ -54,4 +54,4 @@ docs: .venv/.installed  ## Regenerate docs/reference from the code
 	@$(BIN)/python -m tests.e2e.fault_table
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv .venv-focus .venv-litellm .venv-presidio .venv-tensorzero .venv-transformers .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log
+	rm -rf .venv .venv-focus .venv-jax .venv-litellm .venv-presidio .venv-tensorzero .venv-transformers .demo* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import-linter.log

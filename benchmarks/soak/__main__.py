@@ -1,7 +1,9 @@
-"""A soak: the gateway with everything on, two lab providers that fail at 5 % of requests in every way, callers of every manner.
+"""A soak: the gateway with everything on, two lab providers that fail at 5 % of requests in every way, an owned engine, callers
+of every manner; and meanwhile a migration, a switch of releases and a reload.
 
-It ends with exit code 1 where memory grows, anything stays open, or the ledger differs from what providers and callers counted.
-Run: `make bench-soak` (MINUTES=20), or python -m benchmarks.soak --minutes 3 --json. Its figures: docs/explain/performance.md.
+It ends with exit code 1 where memory grows, anything stays open, or the ledger differs from what providers, engine and callers
+counted. Run: `make bench-soak` (MINUTES=20), or python -m benchmarks.soak --minutes 4 --store postgres. Its figures:
+docs/explain/performance.md.
 """
 
 import argparse
@@ -20,17 +22,24 @@ from typing import Any
 import uvloop
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks.soak import engine
 from benchmarks.soak.callers import Callers
-from benchmarks.soak.house import KEY, Watched
-from benchmarks.soak.providers import Provider, Work, settings_of, targets_of
+from benchmarks.soak.changes import make_changes, migration
+from benchmarks.soak.comparison import Books
+from benchmarks.soak.engine import OWN, Engine
+from benchmarks.soak.house import Looks, Watched
+from benchmarks.soak.processes import QUIET_S, Seen, Series, quietest, series_of
+from benchmarks.soak.providers import Provider, settings_of, targets_of
 from benchmarks.soak.reconcile import reconcile
-from benchmarks.soak.verdict import QUIET_S, Rest, Seen, Verdict, judge, quietest, show
+from benchmarks.soak.stores import NotHere, ledger
+from benchmarks.soak.verdict import Rest, Use, Verdict, judge, show
 from freehold import __version__
 from freehold.app.cli.output import emit_json, notes
+from freehold.core.errors import BadSettings
 from freehold.lab.asgi import Receive, Scope, Send, read_body, respond
 from freehold.lab.server import serving
 
-FAULT_SHARE, CALLERS, SEED = 0.05, 24, 20261121
+FAULT_SHARE, CALLERS, WORKERS, SEED = 0.05, 24, 2, 20261121
 _FIRST_S, _REST_S = 10.0, 15.0  # pools, caches and databases are open once all of it was used
 _SETTLE_S, _LOOK_S = 60.0, 5.0
 
@@ -40,6 +49,8 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--minutes", type=float, default=20.0)
     options.add_argument("--callers", type=int, default=CALLERS)
+    options.add_argument("--workers", type=int, default=WORKERS)
+    options.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     options.add_argument("--seed", type=int, default=SEED)
     options.add_argument("--json", action="store_true")
     given = options.parse_args()
@@ -47,12 +58,16 @@ def main() -> int:
         options.error(f"--minutes is {given.minutes:g}; use 2 to {24 * 60}: less shows no slope")
     if not 1 <= given.callers <= 1000:
         options.error(f"--callers is {given.callers}; use 1 to 1000")
+    if not 1 <= given.workers <= 16:
+        options.error(f"--workers is {given.workers}; use 1 to 16")
     with tempfile.TemporaryDirectory(prefix="freehold-soak-") as folder:
         try:
             verdict = uvloop.run(soak(Path(folder), given))
         except asyncio.CancelledError:
             notes.print("The soak was broken off; its processes have ended.")
             return 130
+        except (BadSettings, NotHere) as problem:  # no llama.cpp, no PostgreSQL
+            options.error(str(problem))
     if given.json:
         emit_json(verdict)
     else:
@@ -68,24 +83,40 @@ async def soak(folder: Path, given: argparse.Namespace) -> Verdict:
         collector = await stack.enter_async_context(serving(_collect))
         await asyncio.sleep(0)  # a server takes the signals when it first runs
         _end_when_told()
-        (folder / "provider.key").write_text("not looked at", encoding="utf-8")
-        offered = [targets_of(number, url, folder / "provider.key") for number, url in enumerate(urls)]
-        targets = {name: target for pair in zip(*(one.items() for one in offered), strict=True) for name, target in pair}
-        house = stack.enter_context(Watched(folder, targets, collector).running())
-        callers = Callers(house.url, KEY, given.seed, given.callers)
+        own = await stack.enter_async_context(engine.running(folder, given.seed))
+        house = Watched(folder, stack.enter_context(ledger(given.store, folder)), given.workers)
+        stack.enter_context(house.running(_targets(folder, urls, own), collector))
+        callers = Callers(house.url, given.seed, given.callers, own.tickets)
         await _used(house, callers, _FIRST_S)
         await asyncio.sleep(_REST_S)
-        fresh = quietest(house.samples(), max)
+        fresh = {name: quietest(samples, max) for name, samples in house.samples().items()}
         before, began_at = callers.finished, time.time()
-        negative = await _used(house, callers, given.minutes * 60)
+        changing = asyncio.create_task(make_changes(house, given.minutes * 60))
+        looks = await _used(house, callers, given.minutes * 60)
         ended_at, calls = time.time(), callers.finished - before
-        rest = await _at_rest(house, fresh.sockets, negative)
-    works: list[Work] = [work for provider in providers for work in provider.books.works]
-    entries = house.rows("SELECT * FROM entries ORDER BY id")
-    compared = reconcile(callers.calls, works, entries, house.rows("SELECT * FROM attempts ORDER BY entry_id, n"))
-    where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, freehold {__version__}"
-    samples = [sample for sample in house.samples() if began_at <= sample.at <= ended_at]
-    return judge(compared, calls, Seen(samples, fresh, rest), where)
+        changes = await changing
+        rest = await _at_rest(house, own, {name: sample.sockets for name, sample in fresh.items()}, looks)
+        entries = house.ledger.rows("SELECT * FROM entries ORDER BY id")
+        attempts = house.ledger.rows("SELECT * FROM attempts ORDER BY entry_id, n")
+    books = Books(callers.calls, [work for provider in providers for work in provider.books.works], entries, attempts)
+    under = {name: [one for one in found if began_at <= one.at <= ended_at] for name, found in house.samples().items()}
+    series = series_of(under, Series(looks.at, looks.series))
+    seen = {name: Seen(found, fresh[name], rest.samples[name], series[name]) for name, found in under.items()}
+    where = (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, freehold {__version__}, "
+        f"{given.store}, {given.workers} workers"
+    )
+    return judge(reconcile(books, changes), Use(ended_at - began_at, calls, looks.series, seen), changes, rest, where)
+
+
+def _targets(folder: Path, urls: list[str], own: Engine) -> dict[str, Any]:
+    """The engine, and then of both providers an account by turns."""
+    key = folder / "provider.key"
+    key.write_text("not looked at", encoding="utf-8")
+    offered = [targets_of(number, url, key) for number, url in enumerate(urls)]
+    return {OWN: own.target} | {
+        name: target for pair in zip(*(one.items() for one in offered), strict=True) for name, target in pair
+    }
 
 
 def _end_when_told() -> None:
@@ -96,41 +127,40 @@ def _end_when_told() -> None:
         loop.add_signal_handler(number, task.cancel)
 
 
-async def _used(house: Watched, callers: Callers, seconds: float) -> list[str]:
-    """Until the time is over and every caller has its answer. What was below zero meanwhile."""
-    ended, negative = asyncio.Event(), set[str]()
+async def _used(house: Watched, callers: Callers, seconds: float) -> Looks:
+    """Until the time is over and every caller has its answer. What its metrics said meanwhile."""
+    ended, looks = asyncio.Event(), Looks()
     calling = asyncio.create_task(callers.call_until(ended))
     until = time.monotonic() + seconds
     with _bar(seconds) as (bar, task):
         while (left := until - time.monotonic()) > 0 and not calling.done():
             await asyncio.sleep(min(_LOOK_S, left))
-            negative |= _below_zero(await asyncio.to_thread(house.metrics))
-            size = house.samples()[-1].rss_bytes / 2**20
+            looks.add(await asyncio.to_thread(house.metrics))
+            size = house.size_bytes() / 2**20
             bar.update(task, completed=seconds - max(0.0, left - _LOOK_S), done=callers.finished, size=size)
     ended.set()
     await calling
-    return sorted(negative)
+    return looks
 
 
-async def _at_rest(house: Watched, sockets: int, negative: list[str]) -> Rest:
+async def _at_rest(house: Watched, own: Engine, sockets: dict[str, int], looks: Looks) -> Rest:
     """The gateway once nobody calls any more, as soon as its connections are closed or after a minute; then it ends."""
     deadline = time.monotonic() + _SETTLE_S
     while True:
         await asyncio.sleep(1)
-        sample, metrics = house.samples()[-1], await asyncio.to_thread(house.metrics)
-        quiet = metrics[("freehold_inflight", ())] == 0 and sample.sockets <= sockets
-        if quiet or time.monotonic() > deadline:
+        metrics = await asyncio.to_thread(house.metrics)
+        closed = all(samples[-1].sockets <= sockets[name] for name, samples in house.samples().items())
+        if (metrics[("freehold_inflight", ())] == 0 and closed) or time.monotonic() > deadline:
             break
     summary: Any = await asyncio.to_thread(house.admin, "/admin/summary")
     budgets: Any = await asyncio.to_thread(house.admin, "/admin/budgets")
+    moved = await asyncio.to_thread(migration, house)
     await asyncio.sleep(QUIET_S)
-    sample = quietest(house.samples(), min)
+    metrics, counted = await asyncio.to_thread(house.metrics), await own.counted()
+    looks.add(metrics)
+    resting = {name: quietest(samples, min) for name, samples in house.samples().items()}
     exit_code = await asyncio.to_thread(house.stop)
-    return Rest(sample, metrics, summary, budgets, [*negative, *sorted(_below_zero(metrics))], exit_code, house.accidents())
-
-
-def _below_zero(metrics: dict[tuple[str, tuple[tuple[str, str], ...]], float]) -> set[str]:
-    return {f"{name}{dict(labels) or ''}" for (name, labels), value in metrics.items() if value < 0}
+    return Rest(resting, metrics, summary, budgets, moved, counted, sorted(looks.negative), exit_code, house.accidents())
 
 
 @contextlib.contextmanager

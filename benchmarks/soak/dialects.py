@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.soak.config import TICKETS, VERSIONED
+
 _decode = msgspec.json.Decoder().decode
 
 
 class Dialect(msgspec.Struct, frozen=True):
     """`question`: the fields that hold a prompt, `counted` those of them that an estimate of the input counts, `limit` the name
-    of the most tokens. `heard`: the texts in a body or an event; `end`: what only a whole stream has in it; None: no streams."""
+    of the most tokens. `heard`: the texts in a body or an event; `end`: what only a whole stream has in it; None: no streams.
+    `workloads`: those that are asked for in it, one as often as another."""
 
     path: str
     question: Callable[[str], dict[str, Any]]
@@ -18,11 +21,11 @@ class Dialect(msgspec.Struct, frozen=True):
     counted: tuple[str, ...] = ("messages",)
     limit: str | None = "max_tokens"
     end: tuple[bytes, ...] | None = (b"data: [DONE]",)
-    workload: str = "soak"
+    workloads: tuple[str, ...] = ("soak",)
 
     def body(self, prompt: str, tokens: int, *, stream: bool) -> dict[str, Any]:
-        """The request."""
-        body: dict[str, Any] = {"model": self.workload, **self.question(prompt)}
+        """The request, but for its workload."""
+        body = self.question(prompt)
         if self.limit is not None:
             body[self.limit] = tokens
         return body | {"stream": True} if stream else body
@@ -79,15 +82,19 @@ def _nothing(body: Any) -> Iterator[str]:
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "openai_chat": Dialect("/v1/chat/completions", _messages, _chat),
+    "openai_chat": Dialect(
+        "/v1/chat/completions", _messages, _chat, workloads=("soak", "soak", VERSIONED, *TICKETS)
+    ),
     "openai_completions": Dialect("/v1/completions", lambda prompt: {"prompt": prompt}, _completion, ("prompt",)),
     "openai_responses": Dialect(
         "/v1/responses", lambda prompt: {"input": prompt, "store": False}, _response, ("input",), "max_output_tokens",
         (b'"type":"response.completed"', b'"type":"response.incomplete"'),
     ),
-    "anthropic_messages": Dialect("/v1/messages", _messages, _message, end=(b"event: message_stop",)),
-    "anthropic_count_tokens": Dialect("/v1/messages/count_tokens", _messages, _nothing, (), None, None, "count"),
+    "anthropic_messages": Dialect(
+        "/v1/messages", _messages, _message, end=(b"event: message_stop",), workloads=("soak", "soak", VERSIONED)
+    ),
+    "anthropic_count_tokens": Dialect("/v1/messages/count_tokens", _messages, _nothing, (), None, None, ("count",)),
     "openai_embeddings": Dialect(
-        "/v1/embeddings", lambda prompt: {"input": prompt}, _nothing, ("input",), None, None, "embed"
+        "/v1/embeddings", lambda prompt: {"input": prompt}, _nothing, ("input",), None, None, ("embed",)
     ),
 }  # fmt: skip

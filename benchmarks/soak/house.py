@@ -1,99 +1,85 @@
-"""The gateway under soak: a configuration with everything on that two rented providers allow, its process, and what it says."""
+"""The gateway under soak: its processes, their samples, and what it says of itself."""
 
-import base64
 import contextlib
-import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.soak.config import ADMIN_KEY, Ends, write_config
+from benchmarks.soak.stores import Ledger
 from benchmarks.soak.watched import Sample
 from freehold.app.cli.demo.children import free_port
-from freehold.serve.access.keys import digest
 
-KEY, ADMIN_KEY = "fh_soak-caller", "fh_soak-admin"  # open nothing but what runs for the minutes of this soak
-# By the first letter of their targets. Of the second kind of question nobody has a count, so it is answered here.
-WORKLOADS = {"soak": "cm", "count": "c", "embed": "e"}
-BUDGETS = ("key", "team", "user", "workload")
-_READY_S, _END_S = 30.0, 40.0
+_READY_S, _END_S = 60.0, 60.0
+Metrics: TypeAlias = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+class Looks(msgspec.Struct):
+    """At the metrics, again and again: how many series there were, and which was ever below zero."""
+
+    at: list[float] = []
+    series: list[float] = []
+    negative: set[str] = set()
+
+    def add(self, metrics: Metrics) -> None:
+        """One more."""
+        self.at.append(time.time())
+        self.series.append(len(metrics))
+        self.negative |= {f"{name}{dict(labels) or ''}" for (name, labels), value in metrics.items() if value < 0}
 
 
 class Watched:
-    """One gateway process with its ledger and its samples."""
+    """One gateway with its ledger and the samples of each of its processes."""
 
-    def __init__(self, folder: Path, targets: Mapping[str, Any], collector: str) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, workers: int) -> None:
         self.folder = folder
+        self.ledger = ledger
+        self.workers = workers
         self.port, self.admin_port = free_port(0), free_port(0)
         self.url = f"http://127.0.0.1:{self.port}"
-        (folder / "content.key").write_bytes(base64.b64encode(secrets.token_bytes(32)))
-        (folder / "hook.key").write_text(secrets.token_hex(16), encoding="ascii")
-        (folder / "soak.yaml").write_text(yaml.safe_dump(self._config(targets, collector), sort_keys=False), encoding="utf-8")
-
-    def _config(self, targets: Mapping[str, Any], collector: str) -> dict[str, Any]:
-        kept = {"ttl_days": 1, "sample": 0.2}
-        return {
-            "version": 1, "listen": f"127.0.0.1:{self.port}", "store": "sqlite:///ledger.db",
-            "admin": {"listen": f"127.0.0.1:{self.admin_port}", "key_sha256": digest(ADMIN_KEY)},
-            "keys": [{"name": "soak", "team": "red", "user": "eva", "sha256": digest(KEY), "replays": True}],
-            "targets": dict(targets),
-            "workloads": {
-                name: {"targets": [target for target in targets if target[0] in kinds], "keep_content": kept}
-                for name, kinds in WORKLOADS.items()
-            },
-            "sensitivity": {"labels": {"pii": "redact"}},
-            "content": {"key": f"file:{self.folder / 'content.key'}", "record_bytes": 65_536},
-            "budgets": [{"name": f"of-{scope}", "scope": scope, "usd": 10**6} for scope in BUDGETS],
-            "limits": {"rules": [{
-                "name": "wide", "scope": "key", "requests_per_minute": 10**9, "tokens_per_minute": 10**12, "concurrent": 10_000,
-            }]},
-            "bounds": {
-                "first_token_s": 2, "headers_s": 2, "whole_s": 3, "idle_s": 1.5, "slow_s": 1.5, "total_s": 60,
-                "reply_bytes": 2**20,
-            },
-            "signals": {"every_s": 10, "window_s": 60, "spend_usd_month": 1, "webhook": {
-                "url": f"{collector}/hook", "key": f"file:{self.folder / 'hook.key'}",
-            }},
-            "telemetry": {"endpoint": collector, "metrics_s": 10},
-        }  # fmt: skip
+        self._sampled = folder / "samples"
+        self._sampled.mkdir()
 
     @contextlib.contextmanager
-    def running(self) -> Iterator["Watched"]:
+    def running(self, targets: Mapping[str, Any], collector: str) -> Iterator["Watched"]:
         """Started and answering; whatever happens inside, it is gone afterwards."""
-        command = [sys.executable, "-m", "benchmarks.soak.watched", str(self.folder / "soak.yaml"), str(self.samples_path)]
+        self.config = write_config(self.folder, Ends(self.port, self.admin_port, self.ledger.setting, collector), targets)
+        command = [sys.executable, "-m", "benchmarks.soak.watched", str(self.config), str(self._sampled), str(self.workers)]
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + _READY_S
-            while not self._answers():
+            while not self._serves():
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     sys.exit(f"the gateway does not answer: {self.last_words()}")
                 time.sleep(0.1)
             yield self
         finally:
-            self._process.kill()
+            self._process.kill()  # its workers see that, and end
             self._process.wait()
 
-    @property
-    def samples_path(self) -> Path:
-        """Where its process writes."""
-        return self.folder / "samples.jsonl"
+    def reload(self) -> None:
+        """SIGHUP: its configuration is read again."""
+        self._process.send_signal(signal.SIGHUP)
 
-    def samples(self) -> list[Sample]:
-        """One a second since it started."""
-        lines = self.samples_path.read_bytes().splitlines() if self.samples_path.exists() else []
-        return [msgspec.json.decode(line, type=Sample) for line in lines]
+    def samples(self) -> dict[str, list[Sample]]:
+        """One a second since it started, of each process by its name."""
+        files = sorted(self._sampled.glob("*.jsonl"))
+        return {file.stem: [msgspec.json.decode(line, type=Sample) for line in _lines(file)] for file in files}
 
-    def metrics(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    def size_bytes(self) -> int:
+        """Of all processes together, now."""
+        return sum(msgspec.json.decode(_lines(file)[-1], type=Sample).rss_bytes for file in self._sampled.glob("*.jsonl"))
+
+    def metrics(self) -> Metrics:
         """Every series now, by name and labels."""
         page = self._get(self.port, "/metrics").decode()
         families = text_string_to_metric_families(page)
@@ -111,12 +97,6 @@ class Watched:
         except subprocess.TimeoutExpired:
             return -signal.SIGKILL
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        """From the ledger, read as any other program would."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.folder / 'ledger.db'}?mode=ro", uri=True)) as db:
-            db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute(sql)]
-
     def last_words(self) -> str:
         """The end of its log."""
         return "\n".join((self.folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
@@ -126,9 +106,12 @@ class Watched:
         lines = (self.folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if '"error"' in line or "Traceback" in line]
 
-    def _answers(self) -> bool:
+    def _serves(self) -> bool:
         with contextlib.suppress(OSError):
-            return bool(self._get(self.port, "/livez"))
+            if self.workers == 1:
+                return bool(self._get(self.port, "/livez"))
+            serving: list[Any] = self.admin("/admin/summary").get("workers", [])
+            return sum(bool(worker["ready"]) for worker in serving) == self.workers
         return False
 
     def _get(self, port: int, path: str) -> bytes:
@@ -138,3 +121,8 @@ class Watched:
             return connection.getresponse().read()
         finally:
             connection.close()
+
+
+def _lines(file: Path) -> list[bytes]:
+    """The whole ones; the last may be half written."""
+    return [line for line in file.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]

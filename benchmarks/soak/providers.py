@@ -24,7 +24,10 @@ KINDS: Mapping[str, tuple[str, str, int]] = {
     "c": ("openai_chat", "lab", 3),
     "m": ("anthropic_messages", "anthropic", 3),
     "e": ("openai_embeddings", "openai_compatible", 2),
+    "t": ("openai_chat", "lab", 2),
 }
+
+_TRIAGE = "lab-triage+"  # before the account's name in a model's: it knows the tickets
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -118,7 +121,8 @@ class Provider:
         except HungUp:
             return
         trace = (header(scope, "traceparent") or "00-0-").split("-")[1]
-        heard = _Heard(self.books.open(int(trace, 16) - TRACE_OF_0, msgspec.json.decode(body, type=_Asked).model))
+        account = msgspec.json.decode(body, type=_Asked).model.removeprefix(_TRIAGE)
+        heard = _Heard(self.books.open(int(trace, 16) - TRACE_OF_0, account))
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:
@@ -174,8 +178,8 @@ def targets_of(number: int, url: str, key: Path) -> dict[str, Mapping[str, Any]]
     names = [(f"{kind}{number}-{n}", provider) for kind, (_, provider, count) in KINDS.items() for n in range(count)]
     return {
         name: {
-            "provider": provider, "url": url, "model": name, "clearance": "confidential", "regions": ["eu"], "key": f"file:{key}",
-            "max_output_tokens": 20_000, "price": price,
+            "provider": provider, "url": url, "model": (_TRIAGE if name[0] == "t" else "") + name, "clearance": "confidential",
+            "regions": ["eu"], "key": f"file:{key}", "max_output_tokens": 20_000, "price": price,
         }
         for name, provider in names
     }  # fmt: skip

@@ -1,66 +1,42 @@
-"""Callers, ledger and providers, request by request: each tells the same story, to the token and the nano-dollar.
+"""Callers, ledger, providers and engine, request by request: each tells the same story, to the token and the nano-dollar.
 
-What a provider counted must stand in the ledger exactly. Where no usage came the ledger says `estimated`, and the documented rule
-is held to what left the provider: four bytes a token, at least one a content event. Of an answer that broke off the gateway saw
-something between what its caller was passed and what the provider sent; the estimate must lie there.
+What a provider or the owned engine counted must stand in the ledger exactly. Where no usage came the ledger says `estimated`, and
+the documented rule is held to what left the provider: four bytes a token, at least one a content event. Of an answer that broke
+off the gateway saw something between what its caller was passed and what the provider sent; the estimate must lie there.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
-
-import msgspec
 
 from benchmarks.soak.callers import SERIAL_AT_S, Call
+from benchmarks.soak.changes import Changes
+from benchmarks.soak.comparison import Books, Comparison, Row
+from benchmarks.soak.config import MOVED, VERSIONED, variant_bytes
+from benchmarks.soak.engine import MOST_TOKENS, OWN
 from benchmarks.soak.providers import KINDS, Work
 
-INPUT_NANOUSD, OUTPUT_NANOUSD = 2_500, 10_000  # a token, by the price of every target here
-_SHOWN = 5
-Row: TypeAlias = Mapping[str, Any]
+INPUT_NANOUSD, OUTPUT_NANOUSD = 2_500, 10_000  # a token, by the price of every rented target here
 
 
-class Comparison(msgspec.Struct):
-    """What was compared, and what did not agree: `problems` by what they are, each with its request's serial and the evidence."""
-
-    requests: int = 0
-    entries: int = 0
-    attempts: int = 0
-    counted: int = 0
-    exact_estimates: int = 0
-    bounded_estimates: int = 0
-    cost_nanousd: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
-    faults: Counter[str] = msgspec.field(default_factory=Counter)
-    problems: dict[str, list[str]] = {}
-
-    def require(self, holds: bool, what: str, serial: int, evidence: str = "") -> None:
-        """One that does not agree, where it does not hold."""
-        if not holds:
-            self.problems.setdefault(what, []).append(f"{serial} {evidence}".strip())
-
-    def lines(self) -> list[str]:
-        """One for each kind of problem, with the first requests it was seen on."""
-        return [f"{what}: {len(found)}, such as {found[:_SHOWN]}" for what, found in self.problems.items()]
-
-
-def reconcile(calls: Sequence[Call], works: Sequence[Work], entries: Sequence[Row], attempts: Sequence[Row]) -> Comparison:
-    """All three against each other."""
-    compared = Comparison(requests=len(calls), entries=len(entries), attempts=len(attempts))
-    compared.faults = Counter(work.fault for work in works if work.fault is not None)
+def reconcile(books: Books, changes: Changes) -> Comparison:
+    """All against each other."""
+    calls = books.calls
+    compared = Comparison(requests=len(calls), entries=len(books.entries), attempts=len(books.attempts))
+    compared.faults = Counter(work.fault for work in books.works if work.fault is not None)
+    tried: dict[str, list[Row]] = {}
+    for attempt in books.attempts:
+        tried.setdefault(attempt["entry_id"], []).append(attempt)
     by_serial: dict[int, Row] = {}
-    for entry in entries:
+    for entry in books.entries:
+        if entry["purpose"] is not None:
+            continue
         serial = round(entry["stands_for"]) - SERIAL_AT_S
         compared.require(0 <= serial < len(calls), "entry of no request", serial)
         compared.require(serial not in by_serial, "request with two entries", serial)
         by_serial[serial] = entry
         compared.outcomes[entry["outcome"]] += 1
-    tried: dict[str, list[Row]] = {}
-    for attempt in attempts:
-        tried.setdefault(attempt["entry_id"], []).append(attempt)
     done: dict[int, dict[str, Work]] = {}
-    for work in works:
+    for work in books.works:
         compared.require(work.ending is not None, "provider still at work", work.serial)
         compared.require(work.account not in done.setdefault(work.serial, {}), "target asked twice", work.serial)
         done[work.serial][work.account] = work
@@ -69,9 +45,47 @@ def reconcile(calls: Sequence[Call], works: Sequence[Work], entries: Sequence[Ro
         _compare_caller(compared, call, found)
         if found is None:
             compared.require(not worked, "work for a request without an entry", call.serial)
-        else:
-            _compare_attempts(compared, call, found, tried.get(found["id"], []), worked)
+            continue
+        mine = tried.get(found["id"], [])
+        _compare_attempts(compared, call, found, mine, worked)
+        meant = changes.releases(found["received_at"]) if call.workload == VERSIONED else {None}
+        for attempt in mine:
+            compared.require(attempt["prompt"] in meant, "another release than in force", call.serial, str(attempt["prompt"]))
+            if attempt["prompt"] is not None:
+                compared.releases[attempt["prompt"]] += 1
+    _compare_copies(compared, books, tried)
     return compared
+
+
+def _compare_copies(compared: Comparison, books: Books, tried: Mapping[str, Sequence[Row]]) -> None:
+    """What a migration asks once more: its candidate, and where it is live the former target. No caller knows of it, and a
+    provider not whose it is, so both sides are counted by what was made."""
+    asked, made = Counter[tuple[str, int, int]](), Counter[tuple[str, int, int]]()
+    for work in books.works:
+        if not 0 <= work.serial < len(books.calls):
+            made[work.account, work.prompt_tokens, work.completion_tokens] += 1
+    uncounted = 0
+    for entry in books.entries:
+        if entry["purpose"] is None:
+            continue
+        compared.copies += 1
+        cost, serial = 0, -compared.copies
+        compared.require(entry["workload"] == f"freehold-shadow:{MOVED}", "a copy of another workload", serial, entry["workload"])
+        for attempt in tried.get(entry["id"], ()):
+            told, target = _count(compared, attempt), attempt["target"]
+            cost += _cost_nanousd(target, told)
+            if target == OWN:
+                compared.require(attempt["usage_source"] not in (None, "estimated"), "the engine's count did not come", serial)
+                compared.require(entry["outcome"] == "finished", "a copy that the engine did not answer", serial, entry["reason"])
+            elif attempt["usage_source"] in (None, "estimated"):
+                uncounted += 1
+            else:
+                asked[target, told[0], told[1]] += 1
+        compared.require(entry["cost_nanousd"] == cost, "a copy's cost that is not tokens times price", serial)
+        compared.copies_nanousd += entry["cost_nanousd"]
+    compared.require(not asked - made, "copies that no provider knows", -1, str(asked - made))
+    left = made - asked
+    compared.require(left.total() <= uncounted, "work of copies that have no attempt", -1, str(left))
 
 
 def _compare_caller(compared: Comparison, call: Call, entry: Row | None) -> None:
@@ -94,21 +108,52 @@ def _compare_attempts(compared: Comparison, call: Call, entry: Row, attempts: Se
     compared.require(not missing, "work without an attempt", call.serial)
     for attempt in attempts:
         work = worked.get(attempt["target"])
-        source, tokens_in, tokens_out = attempt["usage_source"], attempt["uncached_input"] or 0, attempt["answer_output"] or 0
-        last = attempt is attempts[-1]
-        if source == "estimated":
-            _compare_estimate(compared, call, attempt, work, last=last)
+        source, told = attempt["usage_source"], _count(compared, attempt)
+        if attempt["target"] == OWN:
+            _compare_own(compared, call, attempt, told)
+        elif source == "estimated":
+            _compare_estimate(compared, call, attempt, work, last=attempt is attempts[-1])
         elif source is not None:
-            told = (0, 0) if work is None else (work.prompt_tokens, work.completion_tokens)
-            compared.require((tokens_in, tokens_out) == told, "other tokens than the provider counted", call.serial)
+            done = (0, 0) if work is None else (work.prompt_tokens, work.completion_tokens)
+            compared.require(told == done, "other tokens than the provider counted", call.serial, f"{told}, {done}")
             compared.counted += 1
-        cost = tokens_in * INPUT_NANOUSD + tokens_out * OUTPUT_NANOUSD
+        cost = _cost_nanousd(attempt["target"], told)
         compared.require(attempt["cost_nanousd"] == cost, "a cost that is not tokens times price", call.serial)
-        compared.input_tokens += tokens_in
-        compared.output_tokens += tokens_out
     total = sum(attempt["cost_nanousd"] for attempt in attempts)
     compared.require(entry["cost_nanousd"] == total, "an entry's cost that is not that of its attempts", call.serial)
     compared.cost_nanousd += entry["cost_nanousd"]
+
+
+def _count(compared: Comparison, attempt: Row) -> tuple[int, int]:
+    """Its (input, output) tokens, into the sums."""
+    told = (attempt["uncached_input"] or 0) + (attempt["cache_read"] or 0), attempt["answer_output"] or 0
+    compared.input_tokens += told[0]
+    compared.output_tokens += told[1]
+    if attempt["target"] == OWN:
+        compared.own.attempts += 1
+        if attempt["usage_source"] not in (None, "estimated"):
+            compared.own.prompt += told[0]
+            compared.own.completion += told[1]
+    return told
+
+
+def _cost_nanousd(target: str, tokens: tuple[int, int]) -> int:
+    return 0 if target == OWN else tokens[0] * INPUT_NANOUSD + tokens[1] * OUTPUT_NANOUSD
+
+
+def _compare_own(compared: Comparison, call: Call, attempt: Row, told: tuple[int, int]) -> None:
+    """What the engine made of this ticket when nobody was in between; of one that was left it may have made all."""
+    ticket = call.ticket
+    if ticket is None:
+        compared.require(False, "another question than a ticket at the engine", call.serial)
+    elif attempt["usage_source"] in (None, "estimated"):
+        compared.require(attempt["outcome"] != "finished", "the engine's count did not come", call.serial)
+        compared.require(told[1] <= MOST_TOKENS, "more tokens estimated than asked for", call.serial, str(told))
+        compared.own.add_open(ticket.prompt_tokens)
+    else:
+        made = (ticket.prompt_tokens, ticket.completion_tokens)
+        compared.require(told == made, "other tokens than the engine counts", call.serial, f"{told}, {made}")
+        compared.counted += 1
 
 
 def _compare_estimate(compared: Comparison, call: Call, attempt: Row, work: Work | None, *, last: bool) -> None:
@@ -121,7 +166,8 @@ def _compare_estimate(compared: Comparison, call: Call, attempt: Row, work: Work
     tokens = attempt["answer_output"]
     fault = "of no work" if work is None else f"{work.fault}, {work.ending}"
     evidence = f"{attempt['target']} {attempt['outcome']} ({fault}): {tokens}, and the rule says {least} to {most}; {call.manner}"
-    compared.require(attempt["uncached_input"] == -(-call.input_bytes // 4), "an estimate of the input off the rule", call.serial)
+    asked = call.input_bytes + variant_bytes(attempt["prompt"])
+    compared.require(attempt["uncached_input"] == -(-asked // 4), "an estimate of the input off the rule", call.serial)
     compared.require(least <= tokens <= most, "an estimate of the output off the rule", call.serial, evidence)
     compared.exact_estimates += tokens == most
     compared.bounded_estimates += tokens != most
