@@ -33,11 +33,12 @@ check: .venv/.installed  ## Format, lint, types, layers, shape
 	@$(BIN)/lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
 	@$(BIN)/python -m pytest tests/test_shape.py
 
-bench: .venv/.installed  ## What the scan finds beside Presidio, and the gateway beside its peers (see docs/explain/performance.md)
+bench: .venv/.installed  ## The scan, the gate, the capacity model, the simulator, a soak of 20 minutes, and the gateway beside its peers
 	@$(BIN)/python -m benchmarks.sensitivity
 	@$(BIN)/python -m benchmarks.gate
 	@$(BIN)/python -m benchmarks.fit_capacity
 	@$(BIN)/python -m benchmarks.simulator --days 1
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-plan: .venv/.installed  ## A plan over ten million ledger rows against a plain read of them (3 GB of disk)
