@@ -1,15 +1,20 @@
-"""One system under load, a few seconds at a time: CPU of a request, latency at a fixed rate, streams and their events."""
+"""One system under load, a few seconds at a time: CPU of a request, latency at a fixed rate, streams; and what it kept of it."""
 
 import subprocess
+import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.peers.running import Running
+from benchmarks.peers.setup import Kept
 
 CALLERS, RATE, STREAMS = 16, 25, 50
 LADDER = (50, 100, 200, 400, 800)
 HELD_MS = 20.0
+_SETTLE_S = 0.5  # what a system writes behind its answers belongs to their CPU; the same wait for all
+_LATE_S = 10.0
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ class Load:
 
     def __init__(self, binary: Path) -> None:
         self._binary = binary
+        self.answered: Counter[str] = Counter()  # requests by system, whole and streamed
         self._direct_us: dict[int, float] = {}  # by streams, the delay of events that go through nothing
 
     def round(self, system: Running, seconds: float) -> Round:
@@ -81,9 +87,22 @@ class Load:
             held = streams
         return held
 
+    def kept(self, system: Running) -> Kept | None:
+        """What the system says it kept, once that is all that it answered or ten seconds have passed; None if it cannot say."""
+        if system.kept is None:
+            return None
+        deadline = time.monotonic() + _LATE_S
+        while True:
+            kept = system.kept()
+            if min(kept.recorded, kept.counted) >= self.answered[system.name] or time.monotonic() > deadline:
+                return kept
+            time.sleep(0.5)
+
     def _with_cpu(self, system: Running, mode: str, callers: int, seconds: float) -> tuple[float, Said]:
         request = system.stream if mode == "stream" else system.whole
         command = [str(self._binary), mode, str(system.port), str(request), str(callers), f"{seconds:g}", str(RATE)]
         before = system.cpu_s()
         said = msgspec.json.decode(subprocess.run(command, capture_output=True, check=True).stdout, type=Said)
+        self.answered[system.name] += said.answered
+        time.sleep(_SETTLE_S)
         return system.cpu_s() - before, said

@@ -1,4 +1,4 @@
-"""Processes under test: started in groups of their own, their CPU read from /proc, children included, and always ended."""
+"""Processes under test, with the servers they need: each in a group of its own, their CPU read from /proc, and always ended."""
 
 import contextlib
 import os
@@ -6,12 +6,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.peers.gateways import KEY, PROMPT, Missing, Setup
+from benchmarks.peers.setup import KEY, PROMPT, Kept, Missing, Setup
 
 _READY_S = 60.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -23,40 +24,59 @@ class Running(msgspec.Struct, frozen=True):
     name: str
     version: str
     port: int
-    pid: int
+    pids: tuple[int, ...]
     whole: Path
     stream: Path
+    kept: Callable[[], Kept] | None
 
     def cpu_s(self) -> float:
-        """CPU seconds of its process and all below it."""
-        return sum(map(_cpu_s, _family(self.pid)))
+        """CPU seconds of its process, of its servers, and of all below them."""
+        return sum(_cpu_s(member) for pid in self.pids for member in _family(pid))
 
 
 @contextlib.contextmanager
 def running(name: str, setup: Setup, folder: Path) -> Iterator[Running]:
-    """Start it, wait until its port takes connections, and end it with its whole group. Raises Missing with its last words."""
-    log = folder / "log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(setup.command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        port = _port(setup, process, log)
+    """Start its servers and it, each as soon as the one before takes connections, and end them with their whole groups in the
+    other order. Raises Missing with the last words of the one that did not start."""
+    with contextlib.ExitStack() as stack:
+        pids = []
+        for server in setup.servers:
+            process = stack.enter_context(_started(server.command, folder / f"{server.name}.log"))
+            _answering(process, folder / f"{server.name}.log", partial(int, server.port))
+            pids.append(process.pid)
+        if setup.prepare is not None:
+            setup.prepare()
+        process = stack.enter_context(_started(setup.command, folder / "log"))
+        port = _answering(process, folder / "log", partial(_port, setup))
         paths = {stream: folder / f"{'stream' if stream else 'whole'}.request" for stream in (False, True)}
         for stream, path in paths.items():
             path.write_bytes(_request(setup, stream=stream))
-        yield Running(name, setup.version, port, process.pid, paths[False], paths[True])
+        yield Running(name, setup.version, port, (process.pid, *pids), paths[False], paths[True], setup.kept)
+
+
+@contextlib.contextmanager
+def _started(command: tuple[str, ...], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process
     finally:
         _end(process)
 
 
-def _port(setup: Setup, process: "subprocess.Popen[bytes]", log: Path) -> int:
+def _port(setup: Setup) -> int | None:
+    if setup.port is None and setup.port_file is not None and setup.port_file.exists():
+        return int(setup.port_file.read_text(encoding="utf-8") or 0)
+    return setup.port
+
+
+def _answering(process: "subprocess.Popen[bytes]", log: Path, port_of: Callable[[], int | None]) -> int:
+    """The port, as soon as it takes connections."""
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        port = setup.port
-        if port is None and setup.port_file is not None and setup.port_file.exists():
-            port = int(setup.port_file.read_text(encoding="utf-8") or 0)
-        if port:
+        if port := port_of():
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return port
         time.sleep(0.1)
@@ -89,11 +109,12 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _cpu_s(pid: int) -> float:
+    """Its own, and that of its children that ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return sum(map(int, fields[11:15])) / _TICKS_PER_S
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
