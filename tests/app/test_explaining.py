@@ -225,10 +225,11 @@ def test_a_count_costs_nothing_and_needs_nobody(config: str, tmp_path: Path, cap
 def test_a_body_that_may_be_of_two_dialects_is_told_by_its_sender(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = sent(body(max_tokens=9), tmp_path)
+    raw = sent(body(max_tokens=9, tool_choice={"type": "any"}, stop="x"), tmp_path)
     code, out, err = called([raw, "-c", config], capsys)
     assert (code, out) == (2, "")
     assert "may be a request to /v1/chat/completions or to /v1/messages; say --surface chat or --surface messages" in err
+    raw = sent(body(max_tokens=9), tmp_path)
     for surface, dialect in (("chat", "openai_chat"), ("/v1/messages", "anthropic_messages")):
         code, said, _ = called([raw, "-c", config, "--surface", surface], capsys)
         assert code == 0

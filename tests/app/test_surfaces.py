@@ -38,6 +38,7 @@ def parts(*content: dict[str, Any]) -> dict[str, Any]:
         ({"input": "hi", "instructions": "x"}, "openai_responses"),
         ({"input": [USER]}, "openai_responses"),
         ({"input": [{"type": "message", "role": "user", "content": "hi"}], "user": "u"}, "openai_responses"),
+        ({"messages": [USER], "max_tokens": 9}, "openai_chat"),
         ({"input": ["hi"]}, "openai_embeddings"),
         ({"input": [1, 2]}, "openai_embeddings"),
         ({"input": [[1, 2]], "user": "u"}, "openai_embeddings"),
@@ -51,7 +52,6 @@ def test_told(fields: dict[str, Any], dialect: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
-        ({"messages": [USER], "max_tokens": 9}, ["chat", "messages"]),
         ({"messages": [USER], "max_tokens": 9, "system": "s", "stop": "x"}, ["chat", "messages"]),
         ({"messages": [USER], "system": "s", "stop": "x"}, ["chat", "count_tokens"]),
         ({"input": "hi"}, ["responses", "embeddings"]),

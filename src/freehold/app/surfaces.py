@@ -53,8 +53,7 @@ def _fitting(fields: Mapping[str, Any], anthropic: bool) -> list[str]:
         of_messages = "messages" if "max_tokens" in fields else "count_tokens"
         if to_messages != to_chat:
             return [of_messages] if to_messages else ["chat"]
-        # Without a sign of either and without a limit, which Messages demands, it is a chat request: hardly anyone saves counts.
-        return ["chat", of_messages] if to_messages or "max_tokens" in fields else ["chat"]
+        return ["chat", of_messages] if to_messages else ["chat"]  # without a sign of either it is what most requests are
     if "prompt" in fields and not isinstance(fields["prompt"], dict):  # an object names a prompt that is kept: of Responses
         return ["completions"]
     if "input" not in fields:
