@@ -1,4 +1,6 @@
-"""One profile for every property test: this may run on a busy machine, so slowness is no failure; seeds are printed.
+"""Profiles for property tests: this may run on a busy machine, so slowness is no failure; seeds are printed.
+
+Before every commit each looks at fewer examples, unless it names its own number; `make test-long` looks at all of them.
 
 And the servers that tests of several rooms share, started when first asked for.
 """
@@ -12,7 +14,10 @@ from hypothesis import HealthCheck, settings
 from postgres_cluster import Cluster
 from services import REQUIRED, NotHere
 
-settings.register_profile("freehold", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "freehold", max_examples=30, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("whole", settings.get_profile("freehold"), max_examples=100)
 settings.load_profile("freehold")
 
 

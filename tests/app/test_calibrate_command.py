@@ -150,6 +150,10 @@ def test_what_neighbours_took_is_told_and_written(
     kept = read_calibrations(config)["own"]
     assert kept.source == f"freehold calibrate, {seen.requests} requests, without the 40% of the time it waited for a core"
     assert kept.law().apart_s == seen.fit.law.apart_s
+    before = msgspec.structs.replace(kept, constants={name: kept.constants[name] for name in kept.constants if name != "apart_s"})
+    assert before.law() == msgspec.structs.replace(kept.law(), apart_s=0.0), "a file from before apart_s was measured"
+    with pytest.raises(BadSettings, match=r"lacks fixed_s, .*; run 'freehold calibrate' again"):
+        msgspec.structs.replace(kept, constants={}).law()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,21 @@ workloads:
 BODY = msgspec.json.encode({"model": "triage", "messages": [{"role": "user", "content": "hello"}]})
 TODAY = date(2026, 11, 21)
 CANARY: tuple[Kind, ...] = ("start", "prove")
+OFFLINE = "in stage canary: offline first: all requests of keys {} go there first, {}"
+OFFLINE_CASES: list[
+    tuple[str, tuple[Kind, ...], tuple[str, ...]]
+] = [  # the offline key, how it came there, what is said of app's
+    ("app", CANARY, (OFFLINE.format("app", "none of the others yet"), "its key app is offline: box, then api")),
+    ("jobs", CANARY, (OFFLINE.format("jobs", "none of the others yet"), "its key app is not offline: as said above")),
+    (
+        "jobs",
+        (*CANARY, "advance"),
+        (
+            OFFLINE.format("jobs", "of the others 0.3, each drawn by its own id"),
+            "if it is drawn: box, then api; if not, as said above",
+        ),
+    ),
+]
 Case: TypeAlias = tuple[str, str, tuple[Kind, ...], tuple[str, ...]]  # stage, target, how it came there, what is said
 STAGES: list[Case] = [
     ("draft", "box", (), ("in stage draft: nothing is sent there; all stay",)),
@@ -56,7 +71,7 @@ STAGES: list[Case] = [
 ]
 
 
-def moved(folder: Path, *moves: tuple[str, tuple[Kind, ...]]) -> Path:
+def moved(folder: Path, *moves: tuple[str, tuple[Kind, ...]], offline: tuple[str, ...] = ()) -> Path:
     """A configuration beside a ledger in which the workload has made these moves."""
     (folder / "freehold.yaml").write_text(CONFIG, encoding="utf-8")
     path = folder / "freehold.db"
@@ -66,7 +81,7 @@ def moved(folder: Path, *moves: tuple[str, tuple[Kind, ...]]) -> Path:
                 id=f"mig-{place}",
                 workload="triage",
                 target=target,
-                settings=MigrationSettings(steps=(0.3,)),
+                settings=MigrationSettings(steps=(0.3,), offline_keys=offline),
                 made_at=float(place),
             )
             MigrationStore(path).make(write_migration(one), [write_event(Event(kind=kind, at=1.0, by="tests")) for kind in kinds])
@@ -92,15 +107,40 @@ def test_every_stage_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert [one["stage"] for one in made["moving"]] == ([] if stage == "rolled_back" else [stage])
 
 
+@pytest.mark.parametrize(("key", "kinds", "lines"), OFFLINE_CASES)
+def test_offline_keys_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, kinds: tuple[Kind, ...], lines: tuple[str, ...]
+) -> None:
+    moved(tmp_path, ("box", kinds), offline=(key,))
+    said = explained(tmp_path, capsys)
+    assert all(line in said for line in lines), said
+    (made,) = msgspec.json.decode(explained(tmp_path, capsys, "--json"))["moving"]
+    assert (made["offline_keys"], made["drawn"]) == ([key], ["box", "api"])
+
+
 def test_a_ledger_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "freehold.yaml").write_text(CONFIG, encoding="utf-8")
     assert "whether the workload is being moved is not known here: " in explained(tmp_path, capsys)
     assert msgspec.json.decode(explained(tmp_path, capsys, "--json"))["moving"] is None
 
 
+@pytest.mark.parametrize(("key", "expected"), [("jobs", {(False, "box", "api")}), ("app", {(True, "api", "box")})])
+async def test_the_gateway_sends_an_offline_key_where_it_was_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, expected: set[tuple[object, ...]]
+) -> None:
+    ledger = moved(tmp_path, ("box", (*CANARY, "advance", "advance")), ("api", CANARY), offline=(key,))
+    assert await went(tmp_path, capsys, ledger) == expected
+
+
 async def test_the_gateway_does_what_was_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A canary on its way from what an earlier migration has made live: drawn or not, the order is as said."""
     ledger = moved(tmp_path, ("box", (*CANARY, "advance")), ("api", CANARY))
+    assert await went(tmp_path, capsys, ledger) == {(True, "api", "box"), (False, "box", "api")}
+
+
+async def went(tmp_path: Path, capsys: pytest.CaptureFixture[str], ledger: Path) -> set[tuple[object, ...]]:
+    """Whether requests of the key app were drawn for the newest migration, with the order in which targets were reached; each
+    is held against what was explained."""
     made = msgspec.json.decode(explained(tmp_path, capsys, "--json"))
     canary = moves_on_record(ledger)["triage"][0]
     policy = build_policy(config_file.load(tmp_path / "freehold.yaml"), TODAY)
@@ -115,8 +155,8 @@ async def test_the_gateway_does_what_was_explained(tmp_path: Path, capsys: pytes
         gateway = Gateway(policy, outbound, entries)
         gateway.assignments = assignments
         await handle(ChatSurface(), {"authorization": "Bearer secret"}, read, MemorySink(), gateway)
-        drawn = canary.takes(entries.entries[0].id)
+        drawn = canary.of("app").takes(entries.entries[0].id)
         order = made["moving"][0]["drawn"] if drawn else [choice["target"] for choice in made["choices"]]
         assert outbound.reached == order
         seen.add((drawn, *order))
-    assert seen == {(True, "api", "box"), (False, "box", "api")}
+    return seen

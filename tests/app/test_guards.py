@@ -60,20 +60,36 @@ def test_the_floor_that_would_cross_the_wire_is_named(tmp_path: Path) -> None:
             policy_of(tmp_path, workload=floor, more="labels: {own: {needs: [], data: confidential}}", url="http://box:8000")
 
 
-@pytest.mark.parametrize("more", ["", "  shut: {targets: [box, spare], data: restricted}\n"])
-def test_a_target_that_no_data_can_reach_may_be_anywhere(tmp_path: Path, more: str) -> None:
-    """No workload has it, or each that has it removes it from every request; one that might send something is enough."""
-    spare = "lab: true\n  spare: {engine: vllm, url: 'https://spare', model: m, clearance: restricted}"
-    text = (BASE % (spare, "spill: false") + more).replace("targets: [box]", "targets: [spare]")
-    text = text.replace("https://box.internal:8000", "http://box:8000").replace(
-        "clearance: restricted", "clearance: confidential", 1
-    )
-    path = tmp_path / "freehold.yaml"
-    path.write_text(text, encoding="utf-8")
-    assert build_policy(config_file.load(path), datetime.now(UTC).date()).targets["box"].url == "http://box:8000"
-    path.write_text(text.replace("targets: [spare]", "targets: [spare, box]"), encoding="utf-8")
+SPARE = "lab: true\n  spare: {engine: vllm, url: 'https://spare', model: m, clearance: restricted}"
+
+
+def beside(folder: Path, workload: str, clearance: str, listed: str = "spare") -> Policy:
+    """The policy of a file in which the only workload lists another target than the one that is reached by plain http."""
+    text = (BASE % (SPARE, workload)).replace("targets: [box]", f"targets: [{listed}]")
+    text = text.replace("https://box.internal:8000", "http://box:8000").replace("restricted", clearance, 1)
+    (folder / "freehold.yaml").write_text(text, encoding="utf-8")
+    return build_policy(config_file.load(folder / "freehold.yaml"), datetime.now(UTC).date())
+
+
+def test_a_target_that_no_data_can_reach_may_be_anywhere(tmp_path: Path) -> None:
+    """Each workload removes it from every request; one that might send something is enough."""
+    assert beside(tmp_path, "data: restricted", "confidential").targets["box"].url == "http://box:8000"
     with pytest.raises(BadSettings, match="plain http to box, and workload 'triage' sends public data there, which"):
-        build_policy(config_file.load(path), datetime.now(UTC).date())
+        beside(tmp_path, "spill: false", "confidential", "spare, box")
+
+
+def test_a_candidate_or_a_judge_that_no_workload_lists_is_not_asked_in_the_clear(tmp_path: Path) -> None:
+    """A migration sends a workload's requests to a target that it does not list, and so does whoever has them judged."""
+    with pytest.raises(BadSettings) as refused:
+        beside(tmp_path, "data: confidential", "restricted")
+    assert refused.value.message == (
+        f"{tmp_path / 'freehold.yaml'}:7: targets.box.url: plain http to box, and workload 'triage' may send confidential data "
+        "there by a migration or to a judge: use https (with ca: for a certificate of your own), or loopback, or clear it for "
+        "internal"
+    )
+    with pytest.raises(BadSettings, match="may send public data there by a migration or to a judge, which a key, a header or"):
+        beside(tmp_path, "spill: false", "confidential")
+    assert beside(tmp_path, "data: confidential", "internal").targets["box"].url == "http://box:8000", "the way out"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000", "https://10.0.0.5:8000"])

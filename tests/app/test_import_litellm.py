@@ -423,7 +423,7 @@ def book() -> PriceBook:
 
 
 @given(values=_FILES)
-@settings(max_examples=60, deadline=None, phases=[Phase.generate])  # a file is a large example: shrinking takes minutes
+@settings(deadline=None, phases=[Phase.generate])  # a file is a large example: shrinking takes minutes
 def test_whatever_the_file_says_each_key_has_its_line_and_the_result_is_valid(
     values: dict[str, Any], book: PriceBook, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -29,7 +29,8 @@ class Log(io.StringIO):
 
 @pytest.fixture(params=[True, False], ids=["json", "plain"])
 def log(request: pytest.FixtureRequest) -> Iterator[Log]:
-    before, stream = (logging.root.handlers[:], logging.root.level), Log()
+    before, stream, server = (logging.root.handlers[:], logging.root.level), Log(), logging.getLogger("uvicorn.error")
+    server.setLevel(logging.NOTSET)  # a server of the lab that ran in this process before has silenced it
     with contextlib.redirect_stderr(stream):
         stream.as_json = request.param
         configure_logs(as_json=request.param)

@@ -17,9 +17,10 @@ from freehold.app.migration_log import assigned, state_of, write_event, write_sc
 from freehold.core.errors import BadSettings
 from freehold.core.policy_facts import TargetFacts
 from freehold.core.releases import Release
-from freehold.move.migration.lines import PairScore
+from freehold.move.migration.lines import PairScore, Served
 from freehold.move.migration.machine import MigrationSettings, State, after
 from freehold.move.migration.progress import Migration, event_of
+from freehold.serve.stores.key_records import Grants, KeyRecord, KeyRecords
 from freehold.serve.stores.migrations import MigrationStore
 from freehold.serve.stores.opening import open_store
 from freehold.serve.stores.policies import PolicyRecord
@@ -258,3 +259,66 @@ def test_what_the_request_line_goes_by(ledger: Path) -> None:
     migrating.pause(ledger, Wish("triage"))
     with pytest.raises(BadSettings, match="advance is not possible in stage paused"):
         migrating.promote(ledger, Wish("triage"))
+
+
+def configured(path: Path, *keys: str) -> None:
+    path.write_text(json.dumps({
+        "version": 1, "keys": [{"name": name, "sha256": f"{n:064x}"} for n, name in enumerate(keys)],
+        "workloads": {"triage": {"targets": ["box"]}},
+        "targets": {"box": {"engine": "vllm", "url": "http://127.0.0.1:9", "model": "m", "clearance": "internal"}},
+    }), encoding="utf-8")  # fmt: skip
+
+
+def test_an_offline_key_is_one_of_the_configuration_or_of_the_ledger(
+    freehold: Freehold, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [("nightly", None, None), ("boss", "admin", None), ("gone", None, 2.0)]
+    for n, (name, role, revoked_at) in enumerate(records):
+        KeyRecords(ledger).make(KeyRecord(
+            id=f"key-{n}", name=name, sha256=f"{n:064x}", role=role, grants=Grants(), made_at=1.0, revoked_at=revoked_at,
+        ))  # fmt: skip
+    configured(tmp_path / "own.yaml", "app", "evals")
+    start = ("start", "triage", "--to", "box", "-c", "own.yaml")
+    for name in ("boss", "gone", "nobody"):
+        words = f"--offline-key is '{name}', which is no key of own.yaml or of {ledger}; there are app, evals, nightly"
+        assert words in freehold(*start, "--offline-key", name, code=2)
+    assert "no configuration at nowhere.yaml" in freehold(*start[:-1], "nowhere.yaml", "--offline-key", "evals", code=2)
+    assert "given twice" in freehold(*start, "--offline-key", "evals", "--offline-key", "evals", code=2)
+    assert freehold("status") == []
+    begun = freehold(*start, "--offline-key", "evals", "--offline-key", "nightly")
+    assert begun["settings"]["offline_keys"] == ["evals", "nightly"]
+    assert begun["offline"] == {"sent": {"evals": 0, "nightly": 0}, "begun": False}
+    assert "under way in stage shadow" in freehold(*start, "--offline-key", "app", code=2)
+
+
+def test_where_no_configuration_is_at_hand_a_key_without_requests_is_noted(
+    freehold: Freehold, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    freehold("start", "triage", "--to", "box", "--offline-key", "jobs", "--offline-key", "evals", "--steps", "50", "--dwell", "5")
+    one = migrating.found(ledger, Wish("triage"))
+    pairs(ledger, one.id, 400)
+    conduct(ledger, one)
+    met = Served(request="fh-1", at=1.0, step=0, harms={"errors": 0.0, "late": 0.0}, offline="jobs")
+    MigrationStore(ledger).score(one.id, [write_score(met)] * 5)
+    (now,) = freehold("status")
+    assert (now["step_name"], now["share"], now["served"], now["offline"]["sent"]) == ("offline", 0.0, 5, {"jobs": 5, "evals": 0})
+    assert now["reason"].startswith(
+        "Offline first: keys jobs, evals; of evals the candidate has met no request yet. Canary in step"
+    )
+    with pytest.raises(SystemExit):
+        main(["migrate", "status", "--ledger", str(ledger)])
+    told = "triage to box: Offline first: keys jobs, evals; of evals the candidate has met no request yet."
+    assert told in capsys.readouterr().out.splitlines()
+    conduct(ledger, one)
+    assert [(line["kind"], line["step_name"]) for line in freehold("history", "triage")] == [
+        ("start", None), ("prove", "offline"), ("advance", "50%"),
+    ]  # fmt: skip
+    with pytest.raises(SystemExit):
+        main(["migrate", "history", "triage", "--ledger", str(ledger)])
+    said = capsys.readouterr().out
+    assert said.startswith("Offline first: keys jobs, evals.\n")
+    assert "5 offline requests" in " ".join(said.split())
+    assert freehold("promote", "triage")["stage"] == "live"
+    assert freehold("rollback", "triage")["stage"] == "rolled_back"

@@ -1,199 +1,93 @@
 """Recorded requests asked of a candidate: what binds them still, one at a time over kills, and money that lasts a day."""
 
 import asyncio
-import json
+import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import yaml
-from in_memory import MemoryLedger
-from ledger_entries import entry
+from replay_place import MASTER, Place, recorded, through
+from structlog.testing import capture_logs
 
-from freehold.app import migrating
+from freehold.app import migrating, migration_replay
 from freehold.app.migrating import Wish
-from freehold.app.migration_replay import Replayer
-from freehold.app.migrations import Runner
-from freehold.core.data import DataClass
-from freehold.core.entry import Attempt, Entry
-from freehold.core.errors import BudgetSpent
-from freehold.core.policy_facts import Demanded, TargetFacts
-from freehold.core.ports import Codec, HttpCall
-from freehold.core.price import PriceCard, Rate
-from freehold.core.releases import Release
-from freehold.core.target import Target, Workload
-from freehold.move.migration.machine import MigrationSettings
-from freehold.move.migration.origins import Recorded
-from freehold.move.migration.pair import GateSettings
-from freehold.move.migration.progress import Progress
-from freehold.rules.budget import Account
-from freehold.serve.access.keys import Keyring
-from freehold.serve.access.purse import Held
-from freehold.serve.gateway.house import Gateway
-from freehold.serve.gateway.policy import Bounds, Policy
-from freehold.serve.gateway.shadow import Shadow
+from freehold.app.migration_replay import Replayer, Wanted
+from freehold.core.assignment import Assignment
+from freehold.core.data import DataClass, Handling
+from freehold.core.policy_facts import Demanded
+from freehold.core.target import Workload
+from freehold.move.migration.lines import PairScore, Score, Unscored
+from freehold.serve.gateway.errand import Errands
+from freehold.serve.gateway.shadow import Compared, Shadow
 from freehold.serve.stores.content import ContentStore
-from freehold.serve.stores.content_record import Kept
-from freehold.serve.stores.migrations import MigrationStore
-from freehold.serve.stores.opening import open_store
-from freehold.serve.stores.policies import PolicyRecord
-from freehold.wire.openai_chat import OpenAiChat
-
-CHAT = OpenAiChat()
-RATE = Rate(1_000_000_000)
-CARD = PriceCard(provider="p", model="m", input=RATE, output=RATE, valid_from="d", source="s")
-MASTER = "bW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW0="
-CONFIG = {
-    "version": 1,
-    "keys": [{"name": "app", "sha256": "a" * 64}, {"name": "narrow", "sha256": "b" * 64, "targets": ["api"]}],
-    "targets": {"api": {"engine": "vllm", "url": "http://127.0.0.1:9", "model": "m", "clearance": "internal"}},
-    "workloads": {"w": {"targets": ["api"]}},
-    "content": {"key": "env:REPLAY_KEY"},
-}
-FACTS = TargetFacts(
-    target="new", kind="rented", codec="p", provider=None, model="m", pinned=False, host="127.0.0.1", regions=("us",),
-    clearance="internal", retention_days=None, trains_on_data=None, baa=False, labels=None, egress={}, lab=True,
-)  # fmt: skip
+from freehold.serve.stores.key_records import Grants, KeyRecord, KeyRecords
 
 
-class Answering:
-    """The Outbound: the candidate says `yes`, after all who were asked at once are there."""
+class Notes:
+    """A migration's log, and a judge whose word on each pair is given."""
 
-    def __init__(self) -> None:
-        self.asked: list[str] = []
+    def __init__(self, place: Place, verdict: Callable[[Compared], Score]) -> None:
+        recorded = place.migration.settings.recorded
+        assert recorded is not None
+        self.wanted, self.verdict = Wanted(place.migration, recorded, frozenset(), None), verdict
+        self.pairs: list[Compared] = []
+        self.lines: list[Score] = []
+        self.over = False
+        self.gateway = place.gateway()
+        self.gateway.assignments = {
+            "w": (Assignment(migration=place.migration.id, workload="w", target="new", stage="shadow", day_nanousd=10**9),)
+        }
+        shadow = Shadow(self.gateway, Errands(self.gateway), self.never, lambda fate: None)
+        self.replayer = Replayer(self, shadow, self.gateway, place.ledger)
 
-    async def send(self, call: HttpCall) -> Any:
-        self.asked.append(json.loads(call.body)["messages"][0]["content"])
-        await asyncio.sleep(0)
-        return CandidateReply()
+    async def never(self, pair: Compared) -> None:
+        raise AssertionError("what is replayed is no copy of a live request")
 
+    def replaying(self) -> list[Wanted]:
+        return [] if self.over else [self.wanted]
 
-class CandidateReply:
-    def __init__(self) -> None:
-        self.status, self.headers = 200, {"content-type": "application/json"}
-        self._body = answer("yes")
+    async def scored(self, pair: Compared) -> list[Score]:
+        self.pairs.append(pair)
+        return [self.verdict(pair)]
 
-    async def chunk(self) -> bytes:
-        body, self._body = self._body, b""
-        return body
+    def put(self, assignment: Assignment, score: Score) -> None:
+        self.lines.append(score)
 
-    async def read(self, limit: int) -> bytes:
-        return await self.chunk()
+    def through(self, migration: str) -> None:
+        self.over = True
 
-    def close(self) -> None:
-        return
-
-
-class Money:
-    """A day's cap: what is left goes down by what is set aside and comes back but for the cost."""
-
-    def __init__(self, left: int = 10**12) -> None:
-        self.left = left
-
-    async def hold(self, accounts: list[Account], amount: int) -> Held:
-        if amount > self.left:
-            raise BudgetSpent("spent", scope="workload")
-        self.left -= amount
-        return Held(amount, tuple((account, None) for account in accounts))
-
-    def settle(self, held: Held, cost: int) -> None:
-        self.left += held.amount_nanousd - cost
-
-
-def answer(text: str) -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 12, "completion_tokens": 3}
-    return msgspec.json.encode({"id": "1", "model": "m", "created": 1, "choices": [choice], "usage": usage})
-
-
-def recorded(n: int, **fields: Any) -> Entry:
-    attempt = Attempt(
-        target="api", model="m", kind="rented", reason="", started_s=0.5, first_token_s=1.0, ended_s=2.5, outcome="finished"
-    )  # fmt: skip
-    usual: dict[str, Any] = {
-        "workload": "w", "received_at": time.time() - 100 + n, "attempts": [attempt], "stream": False, "regions": None,
-        "data_class": "public",
-    }  # fmt: skip
-    return entry(f"fh-{n:03d}", **usual | fields)
-
-
-class Place:
-    """A ledger and a content store that gateways come to and go from."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ledger = folder / "ledger.db"
-        self.config = folder / "freehold.yaml"
-        self.content = folder / "content.db"
-        self.config.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-        with closing(open_store(self.ledger)):
-            PolicyRecord(self.ledger).loaded("p1", [FACTS], 100.0, [Release(workload="w", target="api", model="m")])
-        self.outbound, self.money, self.booked = Answering(), Money(), MemoryLedger()
-
-    def keep(self, entries: list[Entry], *, content: bool = True) -> None:
-        with closing(open_store(self.ledger)) as ledger:
-            ledger.write(entries)
-        now = time.time()
-        with closing(ContentStore(self.content, b"m" * 32)) as store:
-            store.keep([
-                Kept(
-                    id=one.id, tenant="app", subject=one.id, data_class=DataClass[one.data_class], labels=(), created=now,
-                    expires=now + 600, content=json.dumps({
-                        "request": {"model": "w", "messages": [{"role": "user", "content": one.id}], "max_tokens": 5},
-                        "answer": answer("yes").decode(),
-                    }).encode(),
-                )
-                for one in (entries if content else [])
-            ])  # fmt: skip
-
-    def start(self, **settings: Any) -> None:
-        self.migration = migrating.start(
-            self.ledger, Wish("w", "new", "ann"),
-            MigrationSettings(recorded=Recorded(config=str(self.config)), gate=GateSettings(min_samples=10_000), **settings),
-        )  # fmt: skip
-
-    def fold(self) -> Progress:
-        return migrating.progress_of(self.ledger, self.migration)
-
-    def order(self) -> list[str]:
-        lines = [
-            json.loads(line.score) for line in MigrationStore(self.ledger).lines(self.migration.id) if hasattr(line, "score")
-        ]
-        return [line["request"] for line in lines if line["type"] in {"pair", "unscored"}]
-
-    async def serve(self, until: Any, within_s: float = 10.0) -> None:
-        """A gateway of its own, until that holds of the log; then it is gone with all it had in memory."""
-        new = Target(name="new", kind="rented", codec="p", url="http://n", model="m", clearance=DataClass.internal)
-        policy = Policy(
-            version="p1", targets={"new": new}, workloads={"w": Workload(name="w", targets=())}, engines={}, keys=Keyring([]),
-            codecs={"new": Codec(natives={"openai_chat": CHAT}, composer=None, verdict=CHAT.verdict)}, bounds=Bounds(),
-            price=_price,
-        )  # fmt: skip
-        gateway = Gateway(policy, self.outbound, self.booked)
-        gateway.admission.purse = self.money  # type: ignore[assignment]
-        runner = Runner(gateway, MigrationStore(self.ledger), lambda fate: None, conducts=True)
-        shadow = Shadow(gateway, runner.errands, runner.compared, lambda fate: None)
-        await runner.look()
-        task = asyncio.create_task(Replayer(runner, shadow, gateway, self.ledger).run())
+    async def run(self, until: Callable[[], bool]) -> None:
+        """Until that holds."""
+        task = asyncio.create_task(self.replayer.run())
         try:
-            async with asyncio.timeout(within_s):
-                while not until(self.fold()):
+            async with asyncio.timeout(10):
+                while not until():  # noqa: ASYNC110  nothing tells of it
                     await asyncio.sleep(0.01)
-                    await runner.look()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    def last(self) -> PairScore | Unscored:
+        line = self.lines[-1]
+        assert isinstance(line, PairScore | Unscored)
+        return line
 
-def _price(target: Target, day: date) -> PriceCard | None:
-    return CARD
+
+def unjudged(pair: Compared, reason: str = "over_cap") -> Unscored:
+    """The judge took 5 nano-dollars for the first order, and was not asked in the other one."""
+    why = f"judge: {reason}"
+    return Unscored(request=pair.id, at=1.0, step=-1, why=why, cost_nanousd=pair.cost_nanousd, recorded=True, judge_nanousd=5)
 
 
-def through(fold: Progress) -> bool:
-    return not fold.state.replaying
+def judged(pair: Compared) -> PairScore:
+    return PairScore(
+        request=pair.id, at=1.0, step=-1, candidate=1.0, incumbent=0.0, cost_nanousd=pair.cost_nanousd, recorded=True,
+        judge_nanousd=7,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -215,9 +109,7 @@ async def test_all_that_is_kept_is_asked_oldest_first_before_live_ones(place: Pl
     assert sorted(place.outbound.asked) == place.order()
     assert (fold.pairs, fold.tally.to_replay, fold.assignment.copied) == (10, 10, 1.0)
     assert [event.kind for event, _ in migrating.history(place.ledger, place.migration)] == ["start", "replayed"]
-    with closing(ContentStore(place.content, b"m" * 32)) as store:
-        looks = [look for look in store.accesses(100) if look.who == f"migration {place.migration.id}"]
-    assert len(looks) == 10
+    assert place.looks() == 10
 
 
 async def test_what_was_begun_goes_on_where_it_was(place: Place) -> None:
@@ -287,3 +179,85 @@ async def test_a_pause_stops_it_and_what_expired_meanwhile_is_gone(place: Place)
     migrating.start(place.ledger, Wish("w", "new"), None)
     await place.serve(through)
     assert place.order() == [f"fh-{n:03d}" for n in range(8) if n != 3]
+
+
+@pytest.fixture
+def waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """One request that is replayed, and waits shorter than usual."""
+    monkeypatch.setattr(migration_replay, "_WAIT_S", 0.2)
+    place.keep([recorded(0)])
+    place.start()
+    return place
+
+
+async def test_while_a_judge_cannot_be_paid_nothing_is_asked_read_or_told_twice(waiting: Place) -> None:
+    notes = Notes(waiting, lambda pair: unjudged(pair) if len(notes.pairs) < 4 else judged(pair))
+    with capture_logs() as told:
+        await notes.run(lambda: notes.over)
+    assert len(notes.pairs) == 4
+    (line, entry) = (notes.last(), *waiting.booked.entries)
+    assert (line.cost_nanousd, line.judge_nanousd) == (entry.cost_nanousd, 5 + 5 + 5 + 7), "all that was spent for it"
+    assert waiting.looks() == 1
+    assert [(one["event"], one["why"]) for one in told] == [("recorded requests wait", ["judge: over_cap"])]
+
+
+async def test_what_is_erased_while_it_waits_is_shown_to_nobody_more(waiting: Place) -> None:
+    notes = Notes(waiting, unjudged)
+    await notes.run(lambda: bool(notes.pairs))
+    with closing(ContentStore(waiting.content, b"m" * 32)) as store:
+        store.erase("fh-000", time.time())
+    await notes.run(lambda: notes.over)
+    line, (entry,) = notes.last(), waiting.booked.entries
+    assert isinstance(line, Unscored)
+    assert (line.why, line.cost_nanousd, line.judge_nanousd) == ("gone", entry.cost_nanousd, 5)
+    assert len(notes.pairs) == 1
+
+
+async def test_what_is_bound_by_more_since_a_reload_is_shown_to_nobody_more(waiting: Place) -> None:
+    notes = Notes(waiting, unjudged)
+    await notes.run(lambda: bool(notes.pairs))
+    restricted = Workload(name="w", targets=(), handling=Handling(data_class=DataClass.restricted))
+    notes.gateway.swap(msgspec.structs.replace(notes.gateway.policy, workloads={"w": restricted}))
+    await notes.run(lambda: notes.over)
+    line, (entry,) = notes.last(), waiting.booked.entries
+    assert isinstance(line, Unscored)
+    assert (line.why, line.cost_nanousd, line.judge_nanousd) == ("barred", entry.cost_nanousd, 5)
+    assert len(notes.pairs) == 1
+
+
+async def test_a_judge_that_is_gone_from_the_policy_is_not_waited_for(waiting: Place) -> None:
+    notes = Notes(waiting, lambda pair: unjudged(pair, "unknown"))
+    await notes.run(lambda: notes.over)
+    line = notes.last()
+    assert isinstance(line, Unscored)
+    assert line.why == "judge: unknown"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, {}),
+        ({"grants": Grants(classes="public")}, {"barred": 1}),
+        ({"grants": Grants(classes="of a newer version")}, {"barred": 1}),
+        ({"expires_at": time.time() - 1}, {"barred": 1}),
+        ({"revoked_at": time.time() - 1}, {"barred": 1}),
+    ],
+)
+async def test_what_the_ledgers_key_reaches_today_counts(place: Place, fields: dict[str, Any], why: dict[str, int]) -> None:
+    usual: dict[str, Any] = {"name": "led", "sha256": "c" * 64, "role": None, "grants": Grants(), "made_at": 1.0}
+    KeyRecords(place.ledger).make(KeyRecord(id="key-1", **usual | fields))
+    place.keep([recorded(0, key="led", data_class="internal")])
+    place.start()
+    await place.serve(through)
+    assert place.fold().tally.unscored == why
+    assert len(place.outbound.asked) == (not why)
+
+
+async def test_a_row_that_cannot_be_read_holds_nothing_up(place: Place) -> None:
+    place.keep([recorded(n) for n in range(6)])
+    with closing(sqlite3.connect(place.ledger)) as db, db:
+        db.execute("UPDATE entries SET demanded = '{' WHERE id = 'fh-002'")
+    place.start()
+    await place.serve(through)
+    assert place.order() == [f"fh-{n:03d}" for n in range(6)]
+    assert place.fold().tally.unscored == {"unreadable": 1}

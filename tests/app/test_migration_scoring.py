@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -23,6 +24,7 @@ from freehold.core.price import PriceCard, Rate
 from freehold.core.request import Ask, Hints
 from freehold.core.said import Choice, Whole
 from freehold.core.target import Target, Workload
+from freehold.move.evaluate import text_graders
 from freehold.move.migration.lines import Checked, PairScore, Score, Unscored
 from freehold.move.migration.machine import MigrationSettings
 from freehold.move.migration.pair import GateSettings, Guardrail
@@ -135,6 +137,7 @@ class Here:
         settings = MigrationSettings(suite=ref, gate=GateSettings(guardrails=limits))
         migration = Migration(id="mig-1", workload="w", target="box", settings=settings, made_at=0.0)
         self.scorer = Scorer(migration, self.gateway, Errands(self.gateway))
+        self.policy: Policy | None = None  # of the pairs, where it is not the gateway's
 
     async def score(self, candidate: str | None, incumbent: str, asks: str = "hi", **ask: Any) -> list[Score]:
         handling = ask.pop("handling", Handling())
@@ -143,6 +146,7 @@ class Here:
             assignment=ONE, request=request, id="fh-1", incumbent=whole(incumbent), incumbent_s=1.0, candidate_s=1.0,
             candidate=None if candidate is None else whole(candidate), cost_nanousd=7,
             ask=Ask(workload="w", handling=handling, parties=(Party("key", handling),), **ask),
+            policy=self.policy or self.gateway.policy,
         ))  # fmt: skip
 
     async def checked(self) -> Checked:
@@ -216,7 +220,7 @@ async def test_null_answers_first_then_both_orders_out_of_the_migrations_money(t
     assert len(here.judges.asked) == 10
     entries = here.ledger.entries
     assert {(e.purpose, e.workload, e.key, e.target, e.team) for e in entries} == {
-        ("shadow", "freehold-shadow:w", "freehold", "judge", None)
+        ("judge", "freehold-shadow:w", "freehold", "judge", None)
     }
     assert {entry.reason for entry in entries} == {"judge of fh-1; migration mig-1"}
     assert line.judge_nanousd == sum(entry.cost_nanousd for entry in entries[-2:]) > 0
@@ -292,6 +296,38 @@ async def test_what_an_answer_reveals_is_kept_from_the_judge(tmp_path: Path) -> 
     blocking = Inspector(Scanner(shipped_kinds()), Actions.read({"pii": "block"}))
     here.gateway.policy = msgspec.structs.replace(here.gateway.policy, inspector=blocking)
     assert why(await here.score("good, write to ann.lee@example.com", "no")) == "judge: barred"
+
+
+async def test_a_pair_of_another_policy_goes_to_no_judge(tmp_path: Path) -> None:
+    """A reload may bind the workload by more, which nobody has held against the judge."""
+    here = Here(tmp_path, JUDGED)
+    await here.checked()
+    before, here.policy = len(here.judges.asked), here.gateway.policy
+    restricted = Workload(name="w", targets=(), handling=Handling(data_class=DataClass.restricted))
+    here.gateway.swap(msgspec.structs.replace(here.policy, workloads={"w": restricted}))
+    for candidate in ("good", "x", None):
+        assert why(await here.score(candidate, "good")) == "judge: stopped"
+    assert len(here.judges.asked) == before
+
+
+async def test_a_judge_that_the_policy_does_not_have_is_told_apart(tmp_path: Path) -> None:
+    here = Here(tmp_path, JUDGED)
+    await here.checked()
+    here.gateway.swap(msgspec.structs.replace(here.gateway.policy, targets={}))
+    assert why(await here.score("good", "x")) == "judge: unknown"
+
+
+async def test_what_the_models_wrote_is_graded_beside_the_callers(expected: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    normalised, threads = text_graders.normalised, set[int]()
+
+    def noted(text: str) -> str:
+        threads.add(threading.get_ident())
+        return normalised(text)
+
+    monkeypatch.setattr(text_graders, "normalised", noted)
+    assert figures(await expected.score("." * 100_000, "yes")) == (0.0, 1.0)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_judge_that_says_nothing_is_no_loss(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from in_memory import MemoryLedger
 from ledger_entries import entry
@@ -36,6 +37,7 @@ BOX = TargetFacts(
     target="box", kind="owned", codec="vllm", provider=None, model="m", pinned=False, host="127.0.0.1", regions=(),
     clearance="internal", retention_days=None, trains_on_data=None, baa=False, labels=None, egress={}, lab=True,
 )  # fmt: skip
+API = msgspec.structs.replace(BOX, target="api", kind="rented", codec="lab")
 QUICK = MigrationSettings(
     gate=GateSettings(margin=0.2, min_samples=10, guardrails=(Guardrail("errors", "worse_by", 0.2),)),
     guard=(Guardrail("errors", "at_most", 0.2),), steps=(0.5,), dwell=5,
@@ -50,13 +52,14 @@ class Nobody:
 
 
 class Moving:
-    """A gateway, its ledger, and a migration to the box."""
+    """A gateway, its ledger, and a migration to the box. A second workload is served by the box."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, judged: MigrationSettings = QUICK) -> None:
         self.ledger = folder / "ledger.db"
+        released = [Release(workload="w", target="api", model="m"), Release(workload="v", target="box", model="m")]
         with closing(open_store(self.ledger)):
-            PolicyRecord(self.ledger).loaded("p1", [BOX], 100.0, [Release(workload="w", target="api", model="m")])
-        self.migration = migrating.start(self.ledger, Wish("w", "box", "ann"), QUICK)
+            PolicyRecord(self.ledger).loaded("p1", [BOX, API], 100.0, released)
+        self.migration = migrating.start(self.ledger, Wish("w", "box", "ann"), judged)
         policy = Policy(
             version="p1", targets={}, workloads={}, codecs={}, engines={}, keys=Keyring([]), bounds=Bounds(),
             price=lambda target, day: None,
@@ -76,11 +79,12 @@ class Moving:
         await self.runner.look()
         assert self.gateway.assignments["w"][0].stage == "canary"
 
-    async def compare(self, said: str | None) -> None:
+    async def compare(self, said: str | None, workload: str = "w") -> None:
         candidate = None if said is None else whole(said)
         await self.runner.compared(Compared(
-            assignment=self.gateway.assignments["w"][0], request=Request(dialect="openai_chat", model="w", fields={}), id="fh-1",
-            ask=Ask(workload="w", handling=Handling()), incumbent=whole("yes"), incumbent_s=1.0, candidate=candidate,
+            assignment=self.gateway.assignments[workload][0], id="fh-1",
+            request=Request(dialect="openai_chat", model=workload, fields={}),
+            ask=Ask(workload=workload, handling=Handling()), incumbent=whole("yes"), incumbent_s=1.0, candidate=candidate,
             candidate_s=1.0, cost_nanousd=7,
         ))  # fmt: skip
 
@@ -103,7 +107,7 @@ def whole(text: str) -> Whole:
 
 
 def served(n: int, *outcomes: tuple[str, str], **fields: Any) -> Any:
-    made = entry(f"fh-{n}", workload="w", **fields)
+    made = entry(f"fh-{n}", **{"workload": "w"} | fields)
     made.attempts = [
         Attempt(target=target, model="m", kind="owned", reason="", started_s=0.0, ended_s=0.1, outcome=outcome)  # type: ignore[arg-type]
         for target, outcome in outcomes
@@ -234,3 +238,53 @@ async def test_a_log_that_cannot_be_read_moves_nothing(moving: Moving) -> None:
     moving.store.append(moving.migration.id, write_event(Event(kind="advance", at=1.0, by="nobody")), after=1)
     await moving.runner.look()
     assert moving.gateway.assignments == {}
+
+
+async def test_offline_keys_go_first_and_their_requests_are_told_apart(tmp_path: Path) -> None:
+    moving = Moving(tmp_path, msgspec.structs.replace(QUICK, offline_keys=("jobs",)))
+    await moving.to_canary()
+    ask = Ask(workload="w", handling=Handling())
+    ids = [f"fh-{n}" for n in range(200)]
+    assert all(moving.gateway.drawn(ask, ident, "jobs").assigned for ident in ids)
+    assert not any(moving.gateway.drawn(ask, ident, "app").assigned for ident in ids)
+    moving.break_down()
+    for n in range(3):  # the breaker kept them away: of those who were to go there only
+        moving.runner(served(n, ("api", "finished"), key="app"))
+        moving.runner(served(n, ("api", "finished"), key="jobs"))
+    await moving.runner.look()
+    fold = migrating.progress_of(moving.ledger, moving.migration)
+    assert [(one.name, one.requests, one.mean) for one in fold.guarded] == [("offline errors", 3, 1.0), ("errors", 0, 0.0)]
+    for n in range(3, 43):
+        moving.runner(served(n, ("box", "finished"), key="jobs"))
+    await moving.runner.look()
+    assert moving.kinds()[-1] == ("advance", "guard")
+    assert sum(bool(moving.gateway.drawn(ask, ident, "app").assigned) for ident in ids) in range(70, 130), "a half"
+    assert all(moving.gateway.drawn(ask, ident, "jobs").assigned for ident in ids)
+    again, before = moving.fresh(), moving.gateway.assignments
+    moving.gateway.assignments = {}
+    await again.look()
+    assert moving.gateway.assignments == before
+    migrating.roll_back(moving.ledger, Wish("w"))
+    await again.look()
+    assert not any(moving.gateway.drawn(ask, "fh-1", key).assigned for key in ("jobs", "app")), "one look takes back both"
+
+
+async def test_several_workloads_move_at_once_in_both_directions_and_know_nothing_of_each_other(moving: Moving) -> None:
+    back = migrating.start(moving.ledger, Wish("v", "api", "ben"), QUICK)
+    await moving.runner.look()
+    assert {name: one.target for name, (one,) in moving.gateway.assignments.items()} == {"w": "box", "v": "api"}
+    for _ in range(60):
+        await moving.compare("yes", "v")
+    for _ in range(30):
+        await moving.compare(None, "w")
+    await moving.runner.look()
+    assert moving.kinds() == [("start", "ann"), ("roll_back", "gate")]
+    assert {name: (one.stage, one.target) for name, (one,) in moving.gateway.assignments.items()} == {"v": ("canary", "api")}
+    for n in range(40):
+        moving.runner(served(n, ("api", "broken")))  # of the other workload
+        moving.runner(served(n, ("api", "finished"), workload="v"))
+    await moving.runner.look()
+    assert moving.gateway.assignments["v"][0].stage == "live"
+    assert [(e.kind, e.by) for e, _ in migrating.history(moving.ledger, back)] == [
+        ("start", "ben"), ("prove", "gate"), ("advance", "guard"),
+    ]  # fmt: skip

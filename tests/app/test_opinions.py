@@ -20,12 +20,12 @@ keys:
 targets:
   house: {{engine: vllm, url: "http://127.0.0.1:8000", model: m, clearance: restricted, regions: [eu], lab: true}}
   weak: {{engine: vllm, url: "http://127.0.0.1:8000", model: m, clearance: internal, lab: true}}
-  far: {{engine: vllm, url: "http://box:8000", model: m, clearance: restricted, lab: true}}
+  far: {{engine: vllm, url: "http://box:8000", model: m, clearance: restricted, labels: [], lab: true}}
   api:
     {{provider: lab, url: "http://127.0.0.1:8001", model: m, clearance: restricted, regions: [us],
     price: {{input: 1, output: 1, source: t}}}}
 workloads:
-  w: {{targets: [house, weak, api]%s}}
+  w: {{targets: [house, weak, api], labels: [pii]%s}}
 sensitivity:
   %s
 """

@@ -99,6 +99,8 @@ def test_what_is_known_of_a_server(tmp_path: Path) -> None:
 
 BEDROCK = 'provider: bedrock, url: "https://bedrock-runtime.eu-west-1.amazonaws.com", model: "eu.amazon.nova-pro-v1:0"'
 AZURE = f'provider: azure, url: "https://n.openai.azure.com", model: eu, {PRICE}'
+ELSEWHERE = AZURE.replace("n.openai.azure.com", "llm.example.org")
+NEARLY = AZURE.replace("n.openai.azure.com", "n.westeurope.cloudapp.azure.com")
 
 
 @pytest.mark.parametrize(("target", "auth"), [(BEDROCK, "aws"), (AZURE, "entra")], ids=["bedrock", "azure"])
@@ -113,6 +115,20 @@ def test_one_may_be_signed_in_in_place_of_a_key(target: str, auth: str, tmp_path
         assert (made.targets["t"].secret is None) == (auth in credential)
     assert signers[0] is None
     assert signers[1] is not None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{ELSEWHERE}, auth: entra, auth_host: LLM.example.org",
+        AZURE.replace("https://n.openai.azure.com", "http://127.0.0.1:9") + ", auth: entra",
+        AZURE.replace("n.openai.azure.com", "n.services.ai.azure.com/openai/v1") + ", auth: entra",
+        AZURE.replace("n.openai.azure.com", "N.cognitiveservices.azure.us") + ", auth: entra",
+        BEDROCK.replace("bedrock-runtime.", "vpce-1a.bedrock-runtime.") + ", auth: aws",
+    ],
+)
+def test_where_a_token_may_go(target: str, tmp_path: Path) -> None:
+    assert policy(tmp_path, target).targets["t"].secret is None
 
 
 def test_what_the_guide_shows_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +163,16 @@ def test_bedrocks_models_have_the_price_of_aws(tmp_path: Path) -> None:
         (f"{BEDROCK}, auth: entra", "bedrock has no auth: entra; give it a key"),
         (f"{BEDROCK}, auth: gcp", "unknown auth 'gcp'; known: aws, entra"),
         (f"{BEDROCK}, auth: aws, key: env:FREEHOLD_TEST_KEY", "give either key: or auth:, not both"),
+        (f"{BEDROCK.replace('https', 'http')}, auth: aws", "auth: aws sends a token to bedrock-runtime.eu-west-1.* use https"),
+        (f"{AZURE.replace('https', 'http')}, auth: entra", "auth: entra sends a token to n.openai.azure.com, and by plain http"),
+        (
+            f"{ELSEWHERE}, auth: entra",
+            "llm.example.org is no host of the vendor's; if it may have .*host: llm.example.org$",
+        ),
+        (f"{ELSEWHERE}, auth: entra, auth_host: llm2.example.org", "llm.example.org is no host of the vendor's"),
+        (f"{NEARLY}, auth: entra", "n.westeurope.cloudapp.azure.com is no host of the vendor's"),
+        (f"{AZURE}, key: env:FREEHOLD_TEST_KEY, auth_host: llm.example.org", "auth_host says where the token of auth: may go"),
+        (f"{BEDROCK}, auth: aws, auth_host: llm.example.org", "auth_host is for auth: entra; what auth: aws sends is for"),
         (f"provider: openai, model: gpt-4o, auth: entra, {PRICE}", "openai has no auth: entra"),
         ('engine: sglang, url: "http://127.0.0.1:9", model: m, auth: aws', "sglang has no auth: aws"),
         (f'provider: bedrock, model: "amazon.nova-pro-v1:0", auth: aws, {PRICE}', "url is missing"),

@@ -17,7 +17,7 @@ def value(pool: Pool, name: str, **labels: str) -> float | None:
     return None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["count", "ask", "die"])), max_size=25))
 def test_a_sum_never_falls_and_loses_only_what_nobody_had_asked_for(steps: list[tuple[int, str]]) -> None:
     pool, sinks = Pool(), [PrometheusSink() for _ in range(3)]

@@ -23,6 +23,7 @@ from freehold.core.target import Target
 from freehold.lab.engine import EngineSettings, build_engine
 from freehold.lab.server import serving
 from freehold.serve.engines import ENGINES
+from freehold.serve.providers import PROVIDERS
 from freehold.serve.transport.outbound import AiohttpOutbound
 
 QUICK = EngineSettings(ttft_ms=0, tokens_per_s=1e6)
@@ -125,6 +126,14 @@ async def test_one_that_answers_no_plain_request_is_not_judged(canned: str) -> N
 async def test_one_that_is_not_there_is_not_judged() -> None:
     with pytest.raises(NoAnswer, match="unreachable: Connection refused"):
         await found_at(f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "bedrock", "google", "replicate"])
+async def test_one_with_a_dialect_of_its_own_is_not_asked(provider: str) -> None:
+    target = Target(name="t", kind="rented", codec=provider, url="http://127.0.0.1:1", model="m", clearance=DataClass.public)
+    async with AiohttpOutbound() as outbound:
+        with pytest.raises(NoAnswer, match="it takes no chat completions, which is how we ask; capabilities: says what it"):
+            await probe(target, PROVIDERS[provider].codec(), outbound)
 
 
 CONFIG = f"""\

@@ -125,7 +125,7 @@ whole_entries = st.builds(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(written=whole_entries)
 def test_every_field_is_read_back_as_it_was_written(ledger: Ledger, written: Entry) -> None:
     with closing(open_store(ledger.place)) as store:

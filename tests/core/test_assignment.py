@@ -19,6 +19,13 @@ def test_who_was_drawn_stays_drawn_as_the_share_grows(ident: str, one: float, ot
     assert msgspec.structs.replace(ONE, share=1.0).takes(ident)
 
 
+@given(st.text(), st.floats(0, 1), st.sampled_from(("jobs", "app")))
+def test_all_requests_of_an_offline_key_go_there_and_the_others_as_without_it(ident: str, share: float, key: str) -> None:
+    usual = msgspec.structs.replace(ONE, share=share)
+    offline = msgspec.structs.replace(usual, offline_keys=frozenset({"jobs"})).of(key)
+    assert offline.takes(ident) == (key == "jobs" or usual.takes(ident))
+
+
 def test_the_share_is_kept_and_the_draws_know_nothing_of_each_other() -> None:
     taken, copied = [ONE.takes(ident) for ident in IDS], [ONE.copies(ident) for ident in IDS]
     assert abs(sum(taken) / len(IDS) - 0.05) < 0.0075  # five standard errors

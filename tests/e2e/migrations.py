@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.client import Answer, ask, caller, chat
-from e2e.house import ADMIN_KEY, Child, Gateway, House, Lab, fetch, free_port, rented
+from e2e.house import ADMIN_KEY, KEY, Child, Gateway, House, Lab, fetch, free_port, rented
 from freehold.lab.tickets import ticket
 
 # Wide limits, so that few requests decide.
@@ -44,20 +44,21 @@ def freehold(here: Gateway, *arguments: str, code: int = 0) -> Any:
     return json.loads(done.stdout) if done.stdout else done.stderr
 
 
-def migration(here: Gateway) -> Any:
-    """As the dashboard sees it."""
-    (one,) = json.loads(fetch(here.admin_url, "/admin/migrations", {"authorization": f"Bearer {ADMIN_KEY}"})[1])
+def migration(here: Gateway, workload: str | None = None) -> Any:
+    """As the dashboard sees it: the only one there is, or that workload's."""
+    found = json.loads(fetch(here.admin_url, "/admin/migrations", {"authorization": f"Bearer {ADMIN_KEY}"})[1])
+    (one,) = [one for one in found if workload in (None, one["workload"])]
     return one
 
 
-async def come(here: Gateway, count: int, seed: int, **fields: Any) -> list[Answer]:
+async def come(here: Gateway, count: int, seed: int, key: str = KEY, workload: str = "triage", **fields: Any) -> list[Answer]:
     """So many tickets, a few at once; however they fared."""
     source, few = random.Random(seed), asyncio.Semaphore(6)
-    async with caller(here.url) as session:
+    async with caller(here.url, key) as session:
 
         async def one(text: str) -> Answer:
             async with few:
-                return await ask(session, chat("triage", text, temperature=0, max_tokens=16, **fields))
+                return await ask(session, chat(workload, text, temperature=0, max_tokens=16, **fields))
 
         return await asyncio.gather(*(one(ticket(source)[0]) for _ in range(count)))
 

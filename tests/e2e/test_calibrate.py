@@ -32,6 +32,7 @@ def within(errors: Errors, apart: Errors) -> bool:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 async def test_held_out_loads_of_a_real_engine_are_predicted(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="needs freehold[llamacpp]")

@@ -21,6 +21,7 @@ def running_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_three_moves(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "freehold", "demo", "--migration", "--exit", "--json"]

@@ -89,6 +89,7 @@ async def test_a_database_that_was_restarted_between_two_requests_is_not_noticed
     assert fetch(gateway.url, "/readyz")[0] == 200
 
 
+@pytest.mark.long
 async def test_two_gateways_fill_one_ledger(house: House, provider: Lab, url: str) -> None:
     gateways = [gateway_over(url, house, provider) for _ in range(2)]
     answers = [answer for answers in await asyncio.gather(*(crowd(gateway) for gateway in gateways)) for answer in answers]

@@ -69,6 +69,7 @@ async def test_a_good_candidate_is_promoted_and_the_ledger_tells_why(house: Hous
     assert freehold(here, "status", code=1)[0]["stage"] == "rolled_back"
 
 
+@pytest.mark.long
 async def test_a_worse_model_is_stopped_in_the_shadow(house: House, triage: Lab) -> None:
     """Trained on three of each label's five phrases: it answers every ticket in the right form, and many of them wrong."""
     weights = worse_model()

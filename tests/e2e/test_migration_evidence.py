@@ -98,6 +98,7 @@ def labelled(seen: Sections) -> object:
     return {"verdict": "tie" if first == second else "first" if first else "second"}
 
 
+@pytest.mark.long
 async def test_a_judge_is_bound_paid_and_counted(house: House, triage: Lab) -> None:
     received: list[dict[str, Any]] = []
     with serving(labelled, received) as url:

@@ -13,7 +13,7 @@ from freehold.app.weights import resolve_model
 from freehold.lab.ticket_models import deepened
 from freehold.lab.tickets import ticket
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(240)]
 LAYERS = 60
 OFFERED, LATE = 6, 15  # times what the one slot carries; times what an answer takes alone
 

@@ -192,6 +192,7 @@ async def test_no_content_is_kept_anywhere(house: House) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_with_the_content_store_it_is_there_alone_and_encrypted(house: House) -> None:
     key, reader = house.folder / "content.key", "fh_reader"
     key.write_text("bW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW0=\n", encoding="ascii")

@@ -55,6 +55,7 @@ def own_gateway(house: House, provider: Lab, request: pytest.FixtureRequest) -> 
     return house.gateway(request.node.name.replace("_", "-"), config)
 
 
+@pytest.mark.long
 async def test_no_request_is_lost_while_the_file_flips(house: House, own_gateway: Gateway, provider: Lab) -> None:
     """Two valid versions and one that is not, again and again, under load: streams and whole answers."""
     file = file_of(house, own_gateway)

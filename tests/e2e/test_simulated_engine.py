@@ -128,6 +128,7 @@ async def by_turns(url: str, seed: int) -> tuple[Measured, list[list[Timing]]]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 async def test_a_trace_on_a_real_engine_is_as_it_was_simulated(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="needs freehold[llamacpp]")

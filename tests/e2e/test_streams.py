@@ -40,6 +40,7 @@ async def wave(gateway: Gateway, number: int) -> list[Answer]:
         return await asyncio.gather(*(ask(session, body) for body in bodies))
 
 
+@pytest.mark.long
 async def test_five_hundred_at_once_three_times(crowd_gateway: Gateway, crowd_provider: Lab) -> None:
     resident: list[int] = []
     for number in range(3):

@@ -1,6 +1,7 @@
 """Each grader on answers that are right, wrong and strange; bounds, symmetry and totality on any."""
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -215,3 +216,11 @@ def test_an_answer_in_no_dialect_is_read_without_its_thinking() -> None:
     declined = Whole(id="", model="m", choices=(Choice(parts=(Refusal("No."),), stop="refused"),))
     assert reply_of(declined) == Reply("No.", (), True, "refused")
     assert reply_of(Whole(id="", model="m", choices=())) == Reply()
+
+
+@pytest.mark.parametrize("sign", [".", ". "])
+def test_an_answer_of_nothing_but_signs_is_read_at_once(sign: str) -> None:
+    text = sign * (2**22 // len(sign))
+    begun = time.process_time()
+    assert normalised(f"{text}a{text}").strip() == "a"
+    assert time.process_time() - begun < 2

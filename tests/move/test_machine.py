@@ -15,6 +15,9 @@ kinds = st.lists(st.sampled_from(KINDS), max_size=60)
 steps = st.lists(st.integers(1, 99), min_size=1, max_size=6, unique=True).map(lambda found: tuple(s / 100 for s in sorted(found)))
 
 
+offline = st.lists(st.sampled_from(("jobs", "evals", "backfill")), max_size=3, unique=True).map(tuple)
+
+
 def walked(wished: list[Kind], settings: MigrationSettings) -> list[tuple[Kind, State]]:
     """Every wish that was possible in its turn, with the state behind it."""
     state, told = State(), list[tuple[Kind, State]]()
@@ -53,6 +56,45 @@ def test_the_share_only_grows_until_it_is_taken_back_whole(wished: list[Kind], s
     assert set(seen) <= {*shares, 1.0}
 
 
+@given(kinds, steps, offline, st.sampled_from(("jobs", "app")))
+def test_offline_keys_move_whole_and_first_and_come_back_with_the_others(
+    wished: list[Kind], shares: tuple[float, ...], keys: tuple[str, ...], key: str
+) -> None:
+    settings = MigrationSettings(steps=shares, offline_keys=keys)
+    before = 0.0
+    for kind, state in walked(wished, settings):
+        asked = assignment("m", "w", "t", state, settings)
+        mine, others = asked.of(key).share, asked.of("nobody's").share
+        if state.stage not in {"canary", "live"}:
+            assert mine == others == 0
+        elif key in keys:
+            assert mine == 1
+        else:
+            assert mine == others
+        if state.stage == "canary":
+            first = bool(keys) and state.step == 0
+            assert others == (0 if first else shares[state.step - bool(keys)])
+            assert settings.step_name(state.step) == ("offline" if first else f"{others:.0%}")
+        assert mine >= before or kind in {"pause", "roll_back"}
+        before = mine
+
+
+@given(kinds, steps)
+def test_without_offline_keys_the_settings_of_older_ledgers_mean_what_they_did(
+    wished: list[Kind], shares: tuple[float, ...]
+) -> None:
+    settings = MigrationSettings(steps=shares)
+    older = msgspec.json.decode(msgspec.json.encode(settings))
+    del older["offline_keys"]
+    read = msgspec.convert(older, MigrationSettings)
+    assert read == settings
+    for _, state in walked(wished, read):
+        asked = assignment("m", "w", "t", state, read)
+        assert asked.step == (len(shares) if state.stage == "live" else state.step)
+        if state.stage == "canary":
+            assert asked.share == shares[state.step]
+
+
 @given(kinds)
 def test_rolling_back_is_possible_from_everywhere_and_final(wished: list[Kind]) -> None:
     for state in [State(), *(state for _, state in walked(wished, SETTINGS))]:
@@ -78,13 +120,23 @@ def test_a_replay_gives_the_same_state_bit_for_bit(wished: list[Kind]) -> None:
     assert msgspec.json.encode(replay(again, SETTINGS)) == msgspec.json.encode(expected)
 
 
-def test_the_usual_way() -> None:
-    state, shares = State(), []
-    way: tuple[Kind, ...] = ("start", "prove", "advance", "advance", "advance", "advance")
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ((), [(0, 0), (0.01, 0.01), (0.05, 0.05), (0.25, 0.25), (0.5, 0.5), (1, 1)]),
+        (("jobs",), [(0, 0), (0, 1), (0.01, 1), (0.05, 1), (0.25, 1), (0.5, 1), (1, 1)]),
+    ],
+)
+def test_the_usual_way(keys: tuple[str, ...], expected: list[tuple[float, float]]) -> None:
+    """The shares of a caller who waits, and of a nightly job."""
+    state, shares, settings = State(), [], MigrationSettings(offline_keys=keys)
+    way: list[Kind] = ["start", "prove"]
+    way += ["advance"] * (len(expected) - 2)
     for kind in way:
-        state = after(state, kind, SETTINGS)
-        shares.append(assignment("m", "w", "t", state, SETTINGS).share)
-    assert shares == [0, 0.01, 0.05, 0.25, 0.5, 1.0]
+        state = after(state, kind, settings)
+        asked = assignment("m", "w", "t", state, settings)
+        shares.append((asked.of("app").share, asked.of("jobs").share))
+    assert shares == expected
     assert state.over
 
 
@@ -105,6 +157,8 @@ def test_the_usual_way() -> None:
         ({"guard": (Guardrail("refusals", "at_most", 0.1),)}, "'refusals' is not measured"),
         ({"guard": (Guardrail("errors", "worse_by", 0.1),)}, "the canary does not ask"),
         ({"guard": (Guardrail("errors", "at_most", 0.1),) * 2}, "given twice"),
+        ({"offline_keys": ("jobs", "jobs")}, "offline key 'jobs' is given twice; name each key once"),
+        ({"offline_keys": ("",)}, "offline key '' is empty"),
     ],
 )
 def test_settings_that_could_not_work_are_refused(fields: dict[str, object], words: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.core.errors import BadSettings
-from freehold.move.migration.lines import Checked, PairScore, Replay, Served, Unscored, Weighed
+from freehold.move.migration.lines import Checked, PairScore, Replay, Score, Served, Unscored, Weighed
 from freehold.move.migration.machine import Event, MigrationSettings
 from freehold.move.migration.origins import Recorded, SuiteRef
 from freehold.move.migration.pair import GateSettings, Guardrail
@@ -30,8 +30,8 @@ def pair(candidate: float, step: int = -1, **more: Any) -> PairScore:
     return PairScore(request="fh-1", at=1.0, step=step, candidate=candidate, incumbent=1.0, harms={"errors": (0.0, 0.0)}, **more)
 
 
-def served(error: float, step: int) -> Served:
-    return Served(request="fh-1", at=1.0, step=step, harms={"errors": error})
+def served(error: float, step: int, offline: str | None = None) -> Served:
+    return Served(request="fh-1", at=1.0, step=step, harms={"errors": error}, offline=offline)
 
 
 class Log:
@@ -55,8 +55,8 @@ class Log:
         return [(line.kind, line.by) for line in self.lines if isinstance(line, Event)]
 
 
-def in_canary() -> Log:
-    log = Log()
+def in_canary(judged: MigrationSettings = QUICK) -> Log:
+    log = Log(judged)
     log.add(START)
     while log.fold.state.stage == "shadow":
         log.add(pair(1.0))
@@ -116,10 +116,12 @@ def test_more_slices_than_are_kept_count_in_the_whole() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from((1.0, 0.95, 0.7)), st.sampled_from((0.0, 0.1, 0.5)))
-def test_folding_the_log_again_from_any_line_on_gives_the_same(seed: int, good: float, bad: float) -> None:
+@given(
+    st.integers(0, 2**32), st.sampled_from((1.0, 0.95, 0.7)), st.sampled_from((0.0, 0.1, 0.5)), st.sampled_from(((), ("jobs",)))
+)  # fmt: skip
+def test_folding_the_log_again_from_any_line_on_gives_the_same(seed: int, good: float, bad: float, keys: tuple[str, ...]) -> None:
     source = random.Random(seed)
-    judged = msgspec.structs.replace(QUICK, recorded=Recorded(config="/c.yaml"))
+    judged = msgspec.structs.replace(QUICK, recorded=Recorded(config="/c.yaml"), offline_keys=keys)
     log = Log(judged)
     log.add(START, Replay(at=0.0, total=40))
     for n in range(250):
@@ -128,7 +130,7 @@ def test_folding_the_log_again_from_any_line_on_gives_the_same(seed: int, good: 
             log.add(replayed_event(log.fold, 1.0))
         one: Logged = pair(float(source.random() < good), step, recorded=n < 40, judged=Weighed(source.random() < bad, None))
         if source.random() < 0.3:
-            one = served(float(source.random() < bad), step)
+            one = served(float(source.random() < bad), step, "jobs" if keys and source.random() < 0.5 else None)
         elif source.random() < 0.1:
             one = Unscored(request=ident, at=1.0, step=step, why="judge: barred", recorded=n < 40)
         log.add(msgspec.structs.replace(one, request=ident))
@@ -136,7 +138,7 @@ def test_folding_the_log_again_from_any_line_on_gives_the_same(seed: int, good: 
     for n, line in enumerate(log.lines, 1):
         again.take(n, msgspec.json.decode(msgspec.json.encode(line), type=type(line)))
     assert again.next() is None
-    for name in ("state", "lines", "events", "served", "pairs", "gate", "gate_now", "guard_now"):
+    for name in ("state", "lines", "events", "served", "pairs", "gate", "gate_now", "guard_now", "guarded"):
         assert msgspec.json.encode(getattr(again, name)) == msgspec.json.encode(getattr(log.fold, name)), name
     assert vars(again.tally) == vars(log.fold.tally)
 
@@ -265,3 +267,63 @@ def test_a_suites_guardrail_needs_a_limit_and_may_have_one() -> None:
         MigrationSettings(gate=held)
     with pytest.raises(BadSettings, match="after_live is 2"):
         MigrationSettings(after_live=2.0)
+
+
+NIGHTLY = msgspec.structs.replace(QUICK, offline_keys=("jobs",))
+
+
+def test_offline_requests_come_first_and_then_the_dwell_is_that_of_the_others() -> None:
+    log = in_canary(NIGHTLY)
+    log.add(*(served(0.0, 0) for _ in range(50)))  # others met it by failover
+    assert (log.fold.state.step, log.fold.served) == (0, 0)
+    log.add(*(served(0.0, 0, "jobs") for _ in range(10)))
+    assert (log.fold.state.step, log.fold.assignment.share, log.fold.assignment.of("jobs").share) == (1, 0.1, 1.0)
+    log.add(*(served(0.0, 1, "jobs") for _ in range(500)))
+    assert (log.fold.state.step, log.fold.served) == (1, 0), "however many jobs come, they are not the callers who wait"
+    log.add(*(served(0.0, 1) for _ in range(10)), *(served(0.0, 2) for _ in range(40)))
+    assert log.fold.state.stage == "live"
+    whys = [line.why for line in log.lines if isinstance(line, Event) and line.kind == "advance"]
+    assert whys[:2] == [
+        "10 offline requests and no guardrail is broken.",
+        "10 requests at 10% and no guardrail is broken.",
+    ]
+    assert log.fold.tally.offline == {"jobs": 510}
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_what_offline_requests_meet_rolls_back_and_is_named(step: int) -> None:
+    log = in_canary(NIGHTLY)
+    for at in range(step):
+        log.add(*(served(0.0, at, None if at else "jobs") for _ in range(10)))
+    assert log.fold.state.step == step
+    log.add(*(served(1.0, step, "jobs") for _ in range(30)))
+    assert log.kinds()[-1] == ("roll_back", "guard")
+    assert "beyond the limit in offline errors" in [line.why for line in log.lines if isinstance(line, Event)][-1]
+
+
+def test_many_good_offline_requests_hide_nothing_of_what_others_meet() -> None:
+    def until_back(jobs: int) -> int:
+        log = in_canary(NIGHTLY)
+        log.add(*(served(0.0, 0, "jobs") for _ in range(10)), *(served(0.0, 1, "jobs") for _ in range(jobs)))
+        for count in range(1, 100):
+            log.add(served(1.0, 1))
+            if log.fold.state.stage == "rolled_back":
+                return count
+        raise AssertionError("never")
+
+    assert until_back(0) == until_back(5_000) < 10
+    assert Progress(migration(NIGHTLY)).guard_now.alpha == QUICK.gate.alpha / 2, "either may roll back, so they share it"
+
+
+def test_going_live_takes_what_offline_requests_show_too() -> None:
+    log = in_canary(NIGHTLY)
+    log.add(*(served(float(n % 6 == 0), 0, "jobs") for n in range(10)), *(served(0.0, 1) for _ in range(10)))
+    log.add(*(served(0.0, 2) for _ in range(100)))
+    assert (log.fold.state.stage, log.fold.state.step) == ("canary", 2), "one in five or six jobs failed"
+    log.add(*(served(0.0, 2, "jobs") for _ in range(60)))
+    assert log.fold.state.stage == "live"
+
+
+def test_a_served_line_of_an_older_ledger_is_of_no_offline_key() -> None:
+    older = b'{"type":"served","request":"fh-1","at":1.0,"step":0,"harms":{"errors":0.0}}'
+    assert msgspec.json.decode(older, type=Score) == served(0.0, 0)

@@ -42,6 +42,7 @@ class Sequence:
     emitted: int = 0
     prompt: int = 0
     computed: int = 0
+    settled: float = 0.0
     decoding: bool = False
     first: float = 0.0
     end: float = 0.0
@@ -59,7 +60,9 @@ class Replica:
     resident: list[int] = field(default_factory=list)  # prefix blocks, those let go last at the end
     seen_waiting: int = 0
     stepping: bool = False
+    turn: int = -1  # of the event that it next acts on; those before it are void
     pushed_out: int = 0
+    unsettled: int = 0
     cached: int = 0
 
     @property
@@ -111,8 +114,8 @@ class Replica:
         self.evict()
         return True
 
-    def step(self) -> tuple[float, list[Sequence], list[Sequence]]:
-        """Begin a step: its seconds, who decodes in it, and whose prompt ends with it."""
+    def step(self, now: float) -> tuple[float, list[Sequence], list[Sequence]]:
+        """Begin a step, or a wait in which nobody does anything: its seconds, who decodes in it, whose prompt ends with it."""
         engine, pushed = self.engine, False
         while self.growing() > self.room():
             s = self.running[-1]
@@ -120,14 +123,19 @@ class Replica:
             s.computed, s.decoding, pushed = 0, False, True
             self.waiting.insert(0, s)
             self.pushed_out += 1
+            self.unsettled += s.settled > now
         decoders = [s for s in self.running if s.decoding]
         context = sum(s.kept + 1 for s in decoders)
         left, prefill, pairs = engine.step_tokens - len(decoders), 0, 0.0
         ready: list[Sequence] = []
+        while engine.admission_s and not pushed and self.waiting and len(self.running) < engine.max_sequences:
+            if not self.admit(self.waiting[0], self.growing()):
+                break
+            self.waiting.pop(0).settled = now + engine.admission_s
         while left > 0:
-            partial = [s for s in self.running if not s.decoding and s not in ready]
+            partial = [s for s in self.running if not s.decoding and s not in ready and s.settled <= now]
             if not partial:
-                if pushed or not self.waiting or len(self.running) >= engine.max_sequences:
+                if engine.admission_s or pushed or not self.waiting or len(self.running) >= engine.max_sequences:
                     break
                 if not self.admit(self.waiting[0], self.growing()):
                     break
@@ -140,6 +148,9 @@ class Replica:
             if s.computed == s.prompt:
                 ready.append(s)
         self.seen_waiting = len(self.waiting)
+        self.stepping = bool(decoders or prefill)
+        if not self.stepping:
+            return min(s.settled for s in self.running) - now, [], []
         return seconds(engine.law, prefill, pairs, len(decoders), context), decoders, ready
 
     def end_step(self, now: float, decoders: list[Sequence], ready: list[Sequence]) -> Iterator[Sequence]:
@@ -165,6 +176,7 @@ class Run:
     ttft: list[float]
     total: list[float]
     pushed_out: int = 0
+    unsettled: int = 0
     cached: int = 0
 
 
@@ -210,16 +222,19 @@ def run(engine: Engine, fleet: Fleet, arrivals: Arrivals) -> Run:
     under_way: dict[int, tuple[list[Sequence], list[Sequence]]] = {}
     starts = arrivals.prefix_counts.cumsum() - arrivals.prefix_counts
     while events:
-        now, kind, _, which = heapq.heappop(events)
+        now, kind, turn, which = heapq.heappop(events)
         if kind == 1:
             replica = replicas[which]
+            if turn != replica.turn:
+                continue
             for s in replica.end_step(now, *under_way.pop(which, ([], []))):
                 out.status[s.number], out.ttft[s.number], out.total[s.number] = OWNED, s.first - s.at, s.end - s.at
-            replica.stepping = bool(replica.in_flight)
-            if replica.stepping:
-                took, decoders, ready = replica.step()
+            replica.stepping = False
+            if replica.in_flight:
+                took, decoders, ready = replica.step(now)
                 under_way[which] = (decoders, ready)
-                heapq.heappush(events, (now + took, 1, next(order), which))
+                replica.turn = next(order)
+                heapq.heappush(events, (now + took, 1, replica.turn, which))
             continue
         ids = arrivals.prefix_ids[starts[which] : starts[which] + arrivals.prefix_counts[which]].tolist()
         size = engine.prefix_tokens
@@ -241,7 +256,8 @@ def run(engine: Engine, fleet: Fleet, arrivals: Arrivals) -> Run:
         chosen = min(replicas[place * each : (place + 1) * each], key=lambda r: r.in_flight)
         chosen.waiting.append(s)
         if not chosen.stepping:
-            chosen.stepping = True
-            heapq.heappush(events, (now, 1, next(order), replicas.index(chosen)))
-    out.pushed_out, out.cached = sum(r.pushed_out for r in replicas), sum(r.cached for r in replicas)
+            chosen.stepping, chosen.turn = True, next(order)
+            heapq.heappush(events, (now, 1, chosen.turn, replicas.index(chosen)))
+    out.pushed_out, out.unsettled = sum(r.pushed_out for r in replicas), sum(r.unsettled for r in replicas)
+    out.cached = sum(r.cached for r in replicas)
     return out

@@ -38,6 +38,7 @@ def engines(draw: st.DrawFn) -> Engine:
         max_sequences=sequences,
         step_tokens=sequences + draw(st.integers(0, 60)),
         prefix_tokens=block * draw(st.integers(0, 2)),
+        admission_s=draw(st.one_of(st.just(0), st.integers(1, 20_000))) * TICK,
     )
 
 

@@ -95,6 +95,18 @@ def test_callers_who_start_at_once_come_one_after_the_other() -> None:
     assert second.ttft_s == third.ttft_s == pytest.approx(first.ttft_s + 0.010 + 200 * 2e-4 + 1e-3 + 101 * 2e-6)
 
 
+def test_how_far_apart_callers_started_bounds_nothing_afterwards() -> None:
+    """The same engine answers as many a second, however its callers began."""
+    load = asked(16, [(20, 4)], 400)
+    rates = []
+    for apart_s in (0.0, 0.05):
+        answers = under_load(msgspec.structs.replace(KNOWN, slots=8, apart_s=apart_s), load)
+        later = sorted(one.last_s for one in answers)[100:]
+        rates.append(len(later) / (later[-1] - later[0]))
+    assert rates[1] == pytest.approx(rates[0], rel=0.02)
+    assert rates[1] > 2 / 0.05
+
+
 def test_who_of_those_who_start_at_once_comes_first_is_drawn() -> None:
     load = asked(6, [(100, 5), (20, 9)], 6)
     queued = msgspec.structs.replace(KNOWN, slots=1, apart_s=0.001)
@@ -109,7 +121,7 @@ def test_who_of_those_who_start_at_once_comes_first_is_drawn() -> None:
         assert max(one.last_s for one in answers) == pytest.approx(max(one.last_s for one in under_load(queued, load)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=30), min_size=1, max_size=4))
 def test_every_request_is_of_one_kind_and_a_kind_spans_a_factor_of_two(lengths: list[list[tuple[int, int]]]) -> None:
     loads = [asked(2, rows, len(rows)) for rows in lengths]
@@ -140,24 +152,27 @@ def test_lengths_that_scatter_are_one_kind_and_those_of_the_design_are_told_apar
     st.integers(1, 9),
     st.integers(1, 5),
     st.floats(0.0, 0.2),
-    st.sampled_from([0.0, 0.003, 0.04]),
+    st.tuples(st.sampled_from([0.0, 0.003, 0.04]), st.sampled_from([0.0, 0.0037, 0.05])),
 )
 def test_the_simulator_answers_the_same_requests_at_the_same_times(
-    lengths: list[tuple[int, int]], callers: int, slots: int, pause_s: float, apart_s: float
+    lengths: list[tuple[int, int]], callers: int, slots: int, pause_s: float, before: tuple[float, float]
 ) -> None:
+    apart_s, admission_s = before
     pytest.importorskip("numba", reason="the extra simulate is not installed")
     law = LatencyLaw(
-        fixed_s=0.01, prefill_s=1e-4, sequence_s=1e-3, context_s=1e-6, overhead_s=0.017, admission_s=0.0, apart_s=apart_s,
+        fixed_s=0.01, prefill_s=1e-4, sequence_s=1e-3, context_s=1e-6, overhead_s=0.017, admission_s=admission_s, apart_s=apart_s,
         slots=slots, step_tokens=100_000,
     )  # fmt: skip
     rows = under_load(law, asked(callers, lengths, len(lengths), pause_s))
-    comes_s = [rows[0].sent_s + law.overhead_s]
-    for one in rows[1:]:
-        comes_s.append(max(one.sent_s + law.overhead_s, comes_s[-1] + apart_s))
-    before_s = np.array(comes_s) - [one.sent_s for one in rows]
-    engine = Engine(law=law.step_law(), kv_blocks=1 << 20, max_sequences=slots, step_tokens=100_000)
+    before_s = np.array([law.overhead_s + (place * apart_s if place < callers else 0.0) for place in range(len(rows))])
+    comes_s = np.array([one.sent_s for one in rows]) + before_s
+    order = np.argsort(comes_s, kind="stable")
+    rows, comes_s, before_s = tuple(rows[place] for place in order), comes_s[order], before_s[order]
+    engine = Engine(
+        law=law.step_law(), kv_blocks=1 << 20, max_sequences=slots, step_tokens=100_000, admission_s=law.admission_s
+    )  # fmt: skip
     arrivals = Arrivals(
-        at_s=np.array(comes_s),
+        at_s=comes_s,
         input_tokens=np.array([one.input_tokens for one in rows]),
         output_tokens=np.array([one.output_tokens for one in rows]),
     )
@@ -343,6 +358,21 @@ def test_results_that_cannot_be_used_say_what_to_do(body: bytes, says: str) -> N
     with pytest.raises(BadSettings, match=r"^r\.json: ") as refused:
         read_results("r.json", body)
     assert says in refused.value.message
+
+
+def test_results_of_callers_who_did_not_start_at_once_are_refused() -> None:
+    """How far apart they began says nothing then of how an engine takes in those who come together."""
+
+    def begun(apart_s: float) -> bytes:
+        starts = [apart_s * place for place in range(8)]
+        rows = [Timing(sent_s=at, first_s=at + 0.1, last_s=at + 0.4, input_tokens=64, output_tokens=16) for at in starts]
+        return vllm_run(Load(name="ramp", concurrency=8, timings=tuple(rows)))
+
+    assert len(read_results("r.json", begun(0.02))) == 1
+    with pytest.raises(
+        BadSettings, match=r"^r\.json: its 8 callers began 30 ms apart, and a first token took 100 ms; .* a ramp$"
+    ):
+        read_results("r.json", begun(0.03))
 
 
 def test_too_little_is_refused() -> None:

@@ -43,14 +43,14 @@ def claims(draw: Callable[[st.SearchStrategy[Any]], Any]) -> EquationClaim:
 
 
 @given(claims())
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_the_recomputed_figure_makes_the_claim_follow(claim: EquationClaim) -> None:
     mended = msgspec.structs.replace(claim, asserted=recompute(claim))
     assert agrees(mended, recompute(mended))
 
 
 @given(claims())
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_every_remedy_makes_the_claim_follow_exactly(claim: EquationClaim) -> None:
     for name, (low, high) in needed(claim).items():
         if low is None:
@@ -62,7 +62,7 @@ def test_every_remedy_makes_the_claim_follow_exactly(claim: EquationClaim) -> No
 
 
 @given(claims())
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_where_no_value_is_offered_none_is_possible(claim: EquationClaim) -> None:
     """Only a share has an upper bound, so that of one price or one sum there is always enough."""
     impossible = {name for name, (low, _) in needed(claim).items() if low is None}

@@ -97,7 +97,7 @@ cases = st.builds(
     st.integers(0, 10_000), st.sampled_from([3.0, 30.0, 150.0]), st.sampled_from([0.0, 0.02]), st.sampled_from([0, 8]),
     st.sampled_from([0, 1]), st.sampled_from([1, 2]),
 )  # fmt: skip
-few = settings(max_examples=6, deadline=None)
+few = settings(max_examples=settings().max_examples // 10, deadline=None)  # each weighs several whole markets
 
 
 def for_owning(less: Weighed, more: Weighed) -> None:
@@ -155,7 +155,7 @@ def test_more_staff_speaks_for_renting(case: Case, more: float) -> None:
     not_cheaper(usual, staffed)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_burstier_traffic_of_the_same_volume_owns_less_and_spills_for_more(seed: int, together: int) -> None:
     case = Case(seed, 30.0)
@@ -173,7 +173,7 @@ def test_burstier_traffic_of_the_same_volume_owns_less_and_spills_for_more(seed:
     assert (more >= spilled - TINY * calm.load.total_s).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(cases, st.floats(0, 1), st.floats(0, 1))
 def test_more_sensitive_work_never_needs_fewer_replicas(case: Case, one: float, other: float) -> None:
     found = [dataclasses.replace(case, sensitive=share).weighed() for share in sorted((one, other))]

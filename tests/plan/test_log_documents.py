@@ -24,7 +24,7 @@ VALUES = st.dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=2 * settings().max_examples)
 @given(rows=st.lists(VALUES, min_size=1, max_size=6), indent=st.sampled_from([None, 1]), chunk=st.sampled_from([1, 2, 7, 64]))
 def test_every_layout_gives_the_same_records(rows: list[dict[str, Any]], indent: int | None, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -18,7 +18,7 @@ from freehold.plan.capacity.measured import Measured, steady_output
 from freehold.plan.capacity.simulator.arrivals import Arrivals
 from freehold.plan.capacity.simulator.fleet import Engine, Fleet
 from freehold.plan.capacity.simulator.simulate import simulate
-from freehold.plan.capacity.sizing.fewest import Promise, least_times
+from freehold.plan.capacity.sizing.fewest import Promise, least_times, try_out
 from freehold.plan.capacity.sizing.prices import Hire
 from freehold.plan.capacity.sizing.served import unknown_to
 from freehold.plan.capacity.sizing.size import Asked, Ground, size
@@ -88,14 +88,39 @@ def traffic() -> Traffic:
 def test_what_a_request_spends_outside_is_in_its_times_and_nowhere_else() -> None:
     inside = msgspec.structs.replace(OWN.engine, outside_s=0.0)
     with_it, without = (simulate(engine, Fleet(), ARRIVALS) for engine in (OWN.engine, inside))
-    assert OWN.engine.outside_s == pytest.approx(0.005)
-    assert with_it.requests.ttft_s == pytest.approx(without.requests.ttft_s + 0.005)
-    assert with_it.requests.total_s == pytest.approx(without.requests.total_s + 0.005)
+    assert (OWN.engine.outside_s, OWN.engine.admission_s) == (0.004, 0.001)
+    assert with_it.requests.ttft_s == pytest.approx(without.requests.ttft_s + 0.004)
+    assert with_it.requests.total_s == pytest.approx(without.requests.total_s + 0.004)
     assert np.array_equal(with_it.requests.tpot_s, without.requests.tpot_s)
     assert with_it.totals == without.totals
-    assert least_times(OWN.engine, ARRIVALS, 0.95)[0] == pytest.approx(least_times(inside, ARRIVALS, 0.95)[0] + 0.005)
+    bare = msgspec.structs.replace(inside, admission_s=0.0)
+    assert least_times(OWN.engine, ARRIVALS, 0.95)[0] == pytest.approx(least_times(bare, ARRIVALS, 0.95)[0] + 0.005)
     with pytest.raises(BadSettings, match="outside_s is -1"):
         Engine(law=LAW.step_law(), kv_blocks=1, outside_s=-1.0, max_sequences=1)
+    with pytest.raises(BadSettings, match="admission_s is inf"):
+        Engine(law=LAW.step_law(), kv_blocks=1, admission_s=float("inf"), max_sequences=1)
+
+
+@needs_numba
+@pytest.mark.parametrize("admission_s", [0.0, 0.05])
+def test_size_and_predict_saturate_at_the_same_rate(admission_s: float) -> None:
+    """What a request takes to be admitted holds a place in both; with 50 ms a request is in its place for twice as long."""
+    law = LatencyLaw(
+        fixed_s=0.005, prefill_s=1e-6, sequence_s=1e-6, context_s=0.0, overhead_s=0.002, admission_s=admission_s, slots=4
+    )  # fmt: skip
+    own, count = msgspec.structs.replace(OWN, law=law), 2000
+    predicted = steady_output(own, Shape(input_tokens=100, output_tokens=8)).output_tok_s / 8
+    lengths = {"input_tokens": np.full(count, 100), "output_tokens": np.full(count, 8)}
+    full = simulate(own.engine, Fleet(), Arrivals(at_s=np.zeros(count), **lengths))
+    assert count / full.totals.span_s == pytest.approx(predicted, rel=0.1)
+    assert predicted == pytest.approx(4 / (admission_s + 8 * 0.005), rel=0.1)
+    assert full.totals.utilisation == pytest.approx(1.0), "a replica whose places are all taken is at work"
+    in_time = Promise(ttft_s=1.0, tpot_s=0.05, level=0.9)
+    just_under, just_over = (
+        try_out(own.engine, 1, Arrivals(at_s=np.arange(count) / (times * predicted), **lengths), in_time).keeps(in_time)
+        for times in (0.9, 1.15)
+    )
+    assert (just_under, just_over) == (True, False)
 
 
 @needs_numba

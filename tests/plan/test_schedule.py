@@ -134,7 +134,7 @@ class Naive:
         return min(totals)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * settings().max_examples, deadline=None)
 @given(works, shares, hires, rules, st.sampled_from([1e-4, 1e-3, 3e-3]))
 def test_it_is_the_shortest_path_over_all_counts_and_never_above_a_constant(
     work: list[float], share: float, hired: Hire, elastic: Elastic, usd_per_s: float
@@ -182,7 +182,7 @@ def test_with_a_least_run_it_is_the_best_of_all_schedules_that_change_that_seldo
     assert all((later - h) % 24 >= hours for h, later in itertools.permutations(changes, 2))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(works, hires, rules, st.tuples(st.floats(0, 12), st.floats(0, 12)), st.booleans())
 def test_dearer_starts_and_longer_runs_never_lower_the_total(
     work: list[float], hired: Hire, elastic: Elastic, hours: tuple[float, float], delay: bool
@@ -198,7 +198,7 @@ def test_dearer_starts_and_longer_runs_never_lower_the_total(
     assert dear >= cheap - 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(works, hires, rules, st.integers(2, 9))
 def test_scaling_every_price_scales_the_total(work: list[float], hired: Hire, elastic: Elastic, factor: int) -> None:
     names = ("price_nanousd_h", "fixed_nanousd_month")
@@ -217,7 +217,7 @@ def test_a_flat_load_gives_a_constant(work: float, windows: int, hired: Hire, el
     assert schedule.starts_per_day == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(works, shares, hires, rules)
 def test_all_work_is_owned_or_spilled_and_use_stays_below_the_limit(
     work: list[float], share: float, hired: Hire, elastic: Elastic

@@ -19,7 +19,7 @@ pytest.importorskip("numba", reason="the extra simulate is not installed")
 
 
 @given(fleets(), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1)), min_size=6, max_size=6), st.booleans(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * settings().max_examples, deadline=None)
 def test_the_twin_decides_as_the_gateway_does(fleet: Fleet, loads: list[tuple[int, int]], fits: bool, sensitive: bool) -> None:
     world, each = open_world(ENGINE, fleet), fleet.replicas // fleet.targets
     for replica, (in_flight, waiting) in zip(world.replicas, loads, strict=False):

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from in_memory import MemoryLedger, MemorySink, Outbound
 
@@ -301,7 +302,7 @@ def can_do(target: Target, body: dict[str, Any]) -> bool:
     return not any(name in wanted and not honoured for name, honoured in target.capabilities.items())
 
 
-@settings(max_examples=600)
+@settings(max_examples=6 * settings().max_examples)
 @given(worlds(most_calls=4), st.booleans())
 def test_no_attempt_ever_breaks_a_constraint(
     world: tuple[Policy, list[tuple[dict[str, str], dict[str, Any], list[str]]]], busy: bool
@@ -330,11 +331,17 @@ def test_no_attempt_ever_breaks_a_constraint(
     asyncio.run(run())
 
 
+class Enough(Exception):
+    """All that was looked for has been seen."""
+
+
+@pytest.mark.long
 def test_the_search_does_reach_targets() -> None:
     """Else the property above would hold of a gateway that never sends anything, or of worlds in which nothing is forbidden."""
     reached: Counter[str] = Counter()
+    wanted = ("reached", "with labels", "with demands", *(name for name, _ in RULES if name != "key"), "named", "hint")
 
-    @settings(max_examples=800, database=None, derandomize=True)
+    @settings(max_examples=4000, database=None, derandomize=True, phases=[Phase.generate])
     @given(worlds(most_calls=1))
     def count(world: tuple[Policy, list[tuple[dict[str, str], dict[str, Any], list[str]]]]) -> None:
         policy, [(head, body, _)] = world
@@ -347,7 +354,8 @@ def test_the_search_does_reach_targets() -> None:
                 reached["reached"] += 1
                 reached["with labels"] += bool(handling.labels)
                 reached["with demands"] += handling.demands != Demands()
+        if all(reached[what] for what in wanted):
+            raise Enough
 
-    count()
-    for what in ("reached", "with labels", "with demands", *(name for name, _ in RULES if name != "key"), "named", "hint"):
-        assert reached[what], (what, reached)
+    with pytest.raises(Enough):
+        count()

@@ -158,7 +158,7 @@ def test_better_hardware_is_never_slower(one: StepTime, chunk: int, batch: int, 
 
 
 @given(STEPS, st.integers(16, 20_000), st.integers(16, 4_000), st.integers(1, 10_000))
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_longer_prompts_never_put_out_more(one: StepTime, asked: int, answered: int, more: int) -> None:
     now = steady(one, LIMITS, Shape(input_tokens=asked, output_tokens=answered))
     then = steady(one, LIMITS, Shape(input_tokens=asked + more, output_tokens=answered))
@@ -166,7 +166,7 @@ def test_longer_prompts_never_put_out_more(one: StepTime, asked: int, answered: 
 
 
 @given(STEPS, st.integers(16, 20_000), st.integers(16, 4_000), st.tuples(st.floats(1, 300), st.floats(1, 300)), st.floats(0, 0.9))
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_more_at_once_and_more_reuse_never_put_out_less(
     one: StepTime, asked: int, answered: int, at_once: tuple[float, float], reused: float
 ) -> None:

@@ -135,5 +135,5 @@ class BoardMachine(RuleBasedStateMachine):
         assert self.board.held_s(NAME, 10**9) == 0, "nothing is held for ever"
 
 
-BoardMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+BoardMachine.TestCase.settings = settings(stateful_step_count=50, deadline=None)
 test_board = BoardMachine.TestCase

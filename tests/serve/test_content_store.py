@@ -85,7 +85,7 @@ def test_any_byte_that_changes_makes_it_unreadable(store: ContentStore) -> None:
     store.keep([kept(), kept("r2", subject="bob"), kept("r3", tenant="web")])
     row = row_of(store)
 
-    @settings(max_examples=300)
+    @settings(max_examples=3 * settings().max_examples)
     @given(st.data())
     def search(data: st.DataObject) -> None:
         field = data.draw(FIELDS)

@@ -10,6 +10,7 @@ import pytest
 from in_memory import MemoryLedger, MemorySink
 from in_memory import Reply as Whole
 from limits.aio.storage import MemoryStorage
+from structlog.testing import capture_logs
 
 from freehold.core.data import DataClass
 from freehold.core.entry import Entry
@@ -178,7 +179,9 @@ async def test_a_commit_that_never_returns_ends_the_request_at_its_deadline(stre
     reply = Streamed([GOOD + END]) if stream else Whole(200, WHOLE, "application/json")
     house = gateway(Places(reply), journal, bounds=Bounds(total_s=0.1))
     begun = time.monotonic()
-    sink = await asked(house, stream=stream)
+    with capture_logs() as told:
+        sink = await asked(house, stream=stream)
+    assert [line["event"] for line in told] == ["entry not confirmed"], "it is written once the disk answers"
     assert 0.9 < time.monotonic() - begun < 5
     if stream:
         assert b"ledger_unavailable" in sink.body
@@ -190,3 +193,15 @@ async def test_a_commit_that_never_returns_ends_the_request_at_its_deadline(stre
     journal.close()
     assert [entry.outcome for entry in store.written] == ["finished"]
     assert store.written[0].cost_nanousd > 0, "what the target bills stays booked"
+
+
+async def test_an_entry_that_nobody_will_write_is_in_the_log() -> None:
+    journal = Journal(Hung())
+    house = gateway(Places(Whole(200, WHOLE, "application/json")), journal)
+    journal.close()
+    with capture_logs() as told:
+        sink = await asked(house)
+    assert (sink.status, code(sink)) == (503, "ledger_unavailable")
+    (line,) = told
+    assert (line["event"], line["problem"]) == ("entry not written", "the process is stopping")
+    assert line["spent_nanousd"]["one"] > 0

@@ -229,6 +229,7 @@ def filled(cluster: Cluster) -> Iterator[PostgresStore]:
         max_size=30,
     )
 )  # fmt: skip
+@pytest.mark.long
 def test_columns_say_what_the_rows_say(
     cluster: Cluster, filled: PostgresStore, rows: list[tuple[str, str, float, int, int | None]]
 ) -> None:

@@ -201,7 +201,7 @@ async def test_an_ordered_end_gives_everything_back(tmp_path: Path) -> None:
     assert house.leases.reserved() == {"shared": 0}
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.lists(st.tuples(st.integers(1, 100), st.floats(0, 1)), max_size=30), st.integers(0, 2_000))
 def test_a_slice_spends_no_more_than_it_has(steps: list[tuple[int, float]], amount: int) -> None:
     piece = Slice("one")

@@ -1,6 +1,7 @@
 """Copies for a candidate: under the same rules, for bounded money, when there is room, and felt by nobody."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,8 @@ from freehold.core.decision import Candidate, Decision, Load
 from freehold.core.entry import SHADOW
 from freehold.core.errors import BudgetSpent
 from freehold.core.ports import HttpCall
-from freehold.core.request import Ask, Hints
+from freehold.core.request import Ask, Hints, Request
+from freehold.core.said import Whole
 from freehold.core.target import Workload
 from freehold.rules.budget import Account
 from freehold.rules.sensitivity.actions import Actions
@@ -26,13 +28,15 @@ from freehold.serve.access.keys import Key
 from freehold.serve.access.purse import Held
 from freehold.serve.gateway.errand import CAP, Errands
 from freehold.serve.gateway.exchange import Speech
+from freehold.serve.gateway.hearing import hear
 from freehold.serve.gateway.inspection import Inspector, Shield, inspected
 from freehold.serve.gateway.record import Record
-from freehold.serve.gateway.shadow import Compared, Shadow
+from freehold.serve.gateway.shadow import Compared, Shadow, heard
 from freehold.wire.dialects import SURFACES
 
 SURFACE = SURFACES["openai_chat"]
 BODY = b'{"model":"w","messages":[{"role":"user","content":"it broke"}],"max_tokens":10}'
+STREAMED = b'data: {"choices":[{"index":0,"delta":{"content":"so"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 TO_BOX = Assignment(migration="mig-1", workload="w", target="box", stage="shadow", copied=1.0, day_nanousd=10**9)
 
 
@@ -115,7 +119,7 @@ class Copies:
         copy = self.shadow.overhear(caller, decision, Speech(request, SURFACE), record)
         assert copy is not None
         record.begin_attempt(decision.candidates[0])
-        await copy.end(answer("so it is"))
+        await copy.end(STREAMED if request.stream else answer("so it is"))
         record.end_attempt("finished")
         record.end("finished", 200)
         copy.hand_over()
@@ -209,6 +213,79 @@ async def test_a_busy_engine_is_left_to_callers() -> None:
     await here.ask()
     assert here.counted == {"no_room": 1}
     assert not here.world.places.calls
+
+
+async def test_a_copy_that_waited_too_long_is_not_sent_where_there_is_room_at_last() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    await here.serve()
+    here.world.clock.at += 31
+    await here.ask()
+    assert here.counted == {"no_room": 1}
+    assert not here.world.places.calls
+
+
+async def test_what_was_taken_under_another_policy_is_not_sent_under_this_one() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")), msgspec.structs.replace(TO_BOX, target="api"))
+    here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    await here.serve()
+    restricted = Workload(name="w", targets=("api", "box"), handling=Handling(data_class=DataClass.restricted))
+    here.gateway.swap(msgspec.structs.replace(here.gateway.policy, workloads={"w": restricted}))
+    await here.ask()
+    assert here.counted == {"stopped": 1}
+    assert not here.world.places.calls
+
+
+async def test_a_candidate_that_the_policy_does_not_have_is_told_apart() -> None:
+    here = Copies(lambda call: Reply(200, answer("no")))
+    here.gateway.policy = msgspec.structs.replace(here.gateway.policy, targets={"api": API})
+    await here.serve()
+    await here.ask()
+    assert here.counted == {"unknown": 1}
+
+
+class Streaming(Reply):
+    """Words of half a MiB each, and then the end."""
+
+    def __init__(self, words: int) -> None:
+        super().__init__(200, b"", {"content-type": "text/event-stream"})
+        word = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % (b"x" * 2**19)
+        self._chunks = [
+            *([word] * words),
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        ]
+
+    async def chunk(self) -> bytes:
+        return self._chunks.pop(0) if self._chunks else b""
+
+
+@pytest.mark.parametrize(("stream", "tokens"), [(False, 3), (True, 2**20)])
+async def test_an_answer_too_long_to_keep_is_broken_off_and_booked(stream: bool, tokens: int) -> None:
+    body = BODY.replace(b"{", b'{"stream":true,', 1) if stream else BODY
+    reply = (lambda call: Streaming(12)) if stream else (lambda call: Reply(200, answer("x" * 2**23)))
+    here = Copies(reply, msgspec.structs.replace(TO_BOX, target="api"))
+    money = here.gateway.admission.purse = Money(left=10**12)  # type: ignore[assignment]
+    await here.serve(body=body)
+    await here.ask()
+    (entry,), (pair,) = here.world.ledger.entries, here.pairs
+    assert (here.counted, pair.candidate) == ({"failed": 1}, None)
+    assert (entry.outcome, entry.attempts[0].outcome) == ("failed", "cancelled" if stream else "finished")
+    assert entry.usage is not None
+    assert tokens <= entry.usage.output_tokens <= tokens * 5 // 4, "what came is booked, and the rest of a long stream never came"
+    assert money.left == 10**12 - entry.cost_nanousd < 10**12
+
+
+@pytest.mark.parametrize(("size", "beside"), [(100, False), (100_000, True)])
+async def test_a_long_answer_is_read_beside_the_callers(size: int, beside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set[int]()
+
+    def noted(request: Request, body: bytes) -> Whole | None:
+        threads.add(threading.get_ident())
+        return hear(request, body)
+
+    monkeypatch.setattr("freehold.serve.gateway.shadow.hear", noted)
+    request = SURFACE.read(BODY, {})
+    assert await heard(request, answer("x" * size)) == hear(request, answer("x" * size))
+    assert (threads != {threading.get_ident()}) is beside
 
 
 async def test_a_candidate_that_fails_is_a_pair_without_an_answer() -> None:

@@ -17,9 +17,10 @@ from freehold.serve.stores.place import LedgerPlace
 
 
 class Moving(msgspec.Struct, frozen=True, kw_only=True):
-    """A migration of the request's workload. `share`, 0-1, of the requests go to its target first, of the others `copied` are
-    asked there once more, for `day_nanousd` a day at most. `drawn`: the order for a request that is among that share; empty where
-    none is. `barred`: why the target is not sent this request, whatever the share; None: it may be."""
+    """A migration of the request's workload. `share`, 0-1, of the requests go to its target first, and all of those of
+    `offline_keys`; of the others `copied` are asked there once more, for `day_nanousd` a day at most. `drawn`: the order for a
+    request that is among that share or those keys'; empty where none is. `barred`: why the target is not sent this request,
+    whatever the share; None: it may be."""
 
     migration: str
     target: str
@@ -27,6 +28,7 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     share: float
     copied: float
     day_nanousd: int
+    offline_keys: tuple[str, ...]
     drawn: tuple[str, ...]
     barred: str | None
 
@@ -57,9 +59,9 @@ def moves_of(moving: Sequence[Assignment], ask: Ask, policy: Policy, decide: Cal
         barred = next((f"by {gone.constraint}: {gone.detail}" for gone in there.removed if gone.target == one.target), None)
         if one.target not in policy.targets:
             barred = "since this configuration has no such target"
-        drawn = tuple(choice.target.name for choice in there.candidates) if one.share > 0 else ()
+        drawn = tuple(choice.target.name for choice in there.candidates) if one.share > 0 or one.offline_keys else ()
         found.append(Moving(
             migration=one.migration, target=one.target, stage=one.stage, share=one.share, copied=one.copied,
-            day_nanousd=one.day_nanousd, drawn=drawn, barred=barred,
+            day_nanousd=one.day_nanousd, offline_keys=tuple(sorted(one.offline_keys)), drawn=drawn, barred=barred,
         ))  # fmt: skip
     return tuple(found)

@@ -93,7 +93,7 @@ def explain(asked: Asked, key: Key, policy: Policy, moment: Moment) -> Explanati
 
     states = {} if moment.busy is None else moment.busy.states
     moves = () if moment.moving is None else moment.moving.get(workload.name, ())
-    ask = msgspec.structs.replace(ask, assigned=always(moves))
+    ask = msgspec.structs.replace(ask, assigned=always(tuple(one.of(key.name) for one in moves)))
     decision = decided(speech, ask, policy, states)
     moving = moves_of(moves, ask, policy, lambda drawn: decided(speech, drawn, policy, states))
     tried = decision.candidates[: policy.bounds.attempts]

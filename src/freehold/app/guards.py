@@ -1,7 +1,8 @@
 """From a valid file to the guards of content: the way to every target, where media may come from, what is kept and where."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from freehold.app.config_file import ConfigFile
@@ -87,27 +88,36 @@ def master_key(file: ConfigFile, reference: str) -> bytes:
         raise file.refuse(place, str(error)) from None
 
 
-def _senders(target: Target, workloads: Iterable[Workload], labels: Mapping[str, LabelRule]) -> dict[str, DataClass]:
-    """The workloads whose data may reach it, each with the class that its data has at least."""
-    reaching = (w for w in workloads if target.name in w.targets and removed_at_floor(w, target, labels) is None)
-    return {workload.name: floor_of(workload, labels).handling.data_class for workload in reaching}
+class _Sender(NamedTuple):
+    """A workload whose data may reach a target: the class it has at least, and whether the target is among its own. One that is
+    not is reached too: as a migration's candidate, or as a judge."""
+
+    floor: DataClass
+    listed: bool
+    workload: str
 
 
-def _refuse_open(file: ConfigFile, target: Target, senders: Mapping[str, DataClass]) -> None:
+def _senders(target: Target, workloads: Iterable[Workload], labels: Mapping[str, LabelRule]) -> list[_Sender]:
+    """The workloads that do not remove the target from every request."""
+    reaching = (w for w in workloads if removed_at_floor(w, target, labels) is None)
+    return [_Sender(floor_of(w, labels).handling.data_class, target.name in w.targets, w.name) for w in reaching]
+
+
+def _refuse_open(file: ConfigFile, target: Target, senders: Sequence[_Sender]) -> None:
     """Confidential data crosses no wire in the clear, not to a private address either. What may be sent is what a workload
     sends at least, and whatever a key, a header or the content raises that to, up to the clearance."""
     parts = urlsplit(target.url)
     if parts.scheme == "https" or is_loopback(parts.hostname or "") or not senders or target.clearance < DataClass.confidential:
         return
-    workload, floor = max(senders.items(), key=lambda sender: sender[1])
+    floor, listed, workload = max(senders)
     mend = "use https (with ca: for a certificate of your own), or loopback"
-    told = f"workload {workload!r} sends {floor.name} data there: {mend}"
+    way = "sends {} data there" if listed else "may send {} data there by a migration or to a judge"
+    told = f"workload {workload!r} {way.format(floor.name)}"
     if floor < DataClass.confidential:
-        told = (
-            f"workload {workload!r} sends {floor.name} data there, which a key, a header or its content may raise to "
-            f"{target.clearance.name}, for which the target is cleared: {mend}, or clear it for internal"
-        )
-    raise file.refuse(("targets", target.name, "url"), f"plain http to {parts.hostname}, and {told}")
+        told += f", which a key, a header or its content may raise to {target.clearance.name}, for which the target is cleared"
+    if not any(sender.listed and sender.floor >= DataClass.confidential for sender in senders):
+        mend += ", or clear it for internal"
+    raise file.refuse(("targets", target.name, "url"), f"plain http to {parts.hostname}, and {told}: {mend}")
 
 
 def _refuse_useless(file: ConfigFile, target: Target, spec: TargetSettings) -> None:

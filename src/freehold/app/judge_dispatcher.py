@@ -15,12 +15,11 @@ from freehold.core.request import Ask, Request
 from freehold.core.said import Whole
 from freehold.core.target import Secret
 from freehold.rules.handling import settle
-from freehold.serve.gateway.errand import Errand, Errands, Returned
+from freehold.serve.gateway.errand import Errand, Errands, Returned, Unasked
 from freehold.serve.gateway.exchange import Speech
-from freehold.serve.gateway.hearing import hear
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.inspection import Inspection, inspect
-from freehold.serve.gateway.shadow import Compared
+from freehold.serve.gateway.shadow import Compared, heard
 from freehold.wire.dialects import SURFACES
 from freehold.wire.openai_chat.answer import read_whole
 from freehold.wire.openai_chat.quirks import OTHERS
@@ -45,21 +44,26 @@ class ExchangeDispatcher:
     async def ask(self, request: Request, target: str, purpose: Purpose) -> Whole | NotAsked:
         """The judge's answer. Raises LedgerUnavailable."""
         errand = await self._errand(request, target)
-        back = errand if errand is None else await self._errands.run(errand, self._gateway.clock.monotonic() + _ROOM_S)
+        back = errand if isinstance(errand, str) else await self._errands.run(errand, self._until())
         if not isinstance(back, Returned):
-            return NotAsked(back or "barred")
+            return NotAsked(back)
         self.cost_nanousd += back.entry.cost_nanousd
-        return (hear(request, back.body) or NotAsked("unreadable")) if back.body else NotAsked("failed")
+        return (await heard(request, back.body) or NotAsked("unreadable")) if back.body else NotAsked("failed")
 
     async def refusal(self, request: Request, target: str) -> NotAsked | None:
         """Why the judge would not be asked this now; None: it would. Nothing is sent. Raises LedgerUnavailable."""
         errand = await self._errand(request, target)
-        why = "barred" if errand is None else await self._errands.unasked(errand, self._gateway.clock.monotonic() + _ROOM_S)
+        why = errand if isinstance(errand, str) else await self._errands.unasked(errand, self._until())
         return None if why is None else NotAsked(why)
 
-    async def _errand(self, request: Request, target: str) -> Errand | None:
-        """None: what it holds may be sent nowhere."""
+    def _until(self) -> float:
+        return self._gateway.clock.monotonic() + _ROOM_S
+
+    async def _errand(self, request: Request, target: str) -> Errand | Unasked:
+        """Or why there is none: what it holds may be sent nowhere, or what binds it may be more by now."""
         policy, pair = self._gateway.policy, self._pair
+        if pair.policy is not policy:  # before the inspection, which may ask others, too
+            return "stopped"
 
         def bound(found: Inspection) -> Ask:
             party = found.party(pair.ask.workload)
@@ -74,12 +78,12 @@ class ExchangeDispatcher:
             content = await inspect(request, policy.inspector, bound)
             content.refuse_blocked(pair.ask.workload)
         except (BadRequest, ContentBlocked):
-            return None
+            return "barred"
         shield = content.shield(pair.ask.workload)
         speech = Speech(request, SURFACES["openai_chat"])
         speech.redacted = shield is not None
         return Errand(
-            assignment=pair.assignment, target=target, ask=bound(content), speech=speech, shield=shield,
+            assignment=pair.assignment, target=target, policy=policy, ask=bound(content), speech=speech, shield=shield,
             why=f"judge of {pair.id}; migration {pair.assignment.migration}",
             purpose="judge",
         )  # fmt: skip

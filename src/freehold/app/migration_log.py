@@ -12,6 +12,13 @@ from freehold.move.migration.machine import Event, Kind, MigrationSettings, Stat
 from freehold.move.migration.progress import Logged, Migration, Progress
 from freehold.serve.stores.migrations import MigrationStore, StoredEvent, StoredMigration, StoredScore
 
+
+class _AfterLive(msgspec.Struct):
+    """Settings kept before a live candidate was compared lack the share: what began without comparing goes on without."""
+
+    after_live: float = 0.0
+
+
 _scores: msgspec.json.Decoder[Score] = msgspec.json.Decoder(Score)
 
 
@@ -19,10 +26,12 @@ def read_migration(stored: StoredMigration) -> Migration:
     """Raises BadSettings where its settings cannot be read."""
     try:
         settings = msgspec.json.decode(stored.settings, type=MigrationSettings)
+        kept = msgspec.json.decode(stored.settings, type=_AfterLive)
     except msgspec.MsgspecError as error:
         raise BadSettings(f"the settings of migration {stored.id} cannot be read: {error}") from None
     return Migration(
-        id=stored.id, workload=stored.workload, target=stored.target, settings=settings, made_at=stored.made_at
+        id=stored.id, workload=stored.workload, target=stored.target,
+        settings=msgspec.structs.replace(settings, after_live=kept.after_live), made_at=stored.made_at,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Recorded requests of a workload, out of the content store, as the exchanges they were: what a migration asks first.
 
-Each is bound again by all that bound it when it was answered, and by what the policy demands today. A request whose key is no
-longer known is bound by nobody knows what, so it is asked of nobody. Every look into the store is on record there.
+Each is bound again by all that bound it when it was answered, and by what its key and the policy demand today. A request whose
+key is unknown, revoked or expired by now is asked of nobody. Every look into the store is on record there.
 """
 
 import time
@@ -31,7 +31,7 @@ from freehold.serve.gateway.scope import scoped
 from freehold.serve.gateway.shadow import Exchanged, Fate
 from freehold.serve.stores.content import Access, ContentStore
 from freehold.serve.stores.content_record import Sealed
-from freehold.serve.stores.key_records import KeyRecords
+from freehold.serve.stores.key_records import KeyRecord, KeyRecords
 from freehold.serve.stores.place import LedgerPlace, StoreError
 from freehold.serve.stores.recorded import RecordedRequest, Span, recorded_ids, recorded_requests
 from freehold.wire.dialects import SURFACES
@@ -46,9 +46,10 @@ class _Content(msgspec.Struct):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One recorded request with what is kept of it."""
+    """One recorded request with what is kept of it. `key`: what its caller's reaches now, None where that is good no more."""
 
     recorded: RecordedRequest
+    key: Key | None
     row: Sealed
     fields: dict[str, msgspec.Raw]
     answer: bytes
@@ -59,44 +60,89 @@ class Archive:
 
     def __init__(self, ledger: LedgerPlace, migration: Migration, stated: Recorded) -> None:
         """Raises BadSettings where the configuration, its content store or the ledger cannot be read."""
-        file = config_file.load(Path(stated.config))
         self._ledger = ledger
+        self._config = Path(stated.config)
         self._who = f"migration {migration.id}"
-        self.keys: Mapping[str, Key] = _keys(ledger, file)
+        self._configured: Mapping[str, Key] = {}
+        self._open: ContentStore | None = None
         span = Span(migration.workload, migration.target, stated.since, migration.made_at)
         recorded, now = recorded_ids(ledger, span), time.time()
-        self._store: ContentStore = existing_content(file)
         try:
-            self.ids = [ident for ident in recorded if self._store.find(ident, now) is not None]
+            self.ids = [ident for ident in recorded if self._store().find(ident, now) is not None]
         except StoreError as error:
             self.close()
             raise BadSettings(str(error)) from None
 
-    def open(self, ident: str) -> Found | Missing:
-        """On record before it is read. Raises BadSettings where ledger or store cannot be asked now."""
+    def open(self, ident: str, held: Found | None = None) -> Found | Missing:
+        """On record before it is read; what is `held` of it already is not read again, where it is still there.
+
+        Raises BadSettings where ledger or store cannot be asked now; the store is opened anew with the next.
+        """
         now = time.time()
-        recorded = recorded_requests(self._ledger, [ident])
         try:
-            row = self._store.find(ident, now)
-            if row is None or not recorded:
+            row = self._store().find(ident, now)
+            if row is None:
                 return "gone"
-            self._store.note(Access(now, self._who, "show", ident, "asked once more, of the candidate", True))
+            if held is not None and held.row == row:
+                return msgspec.structs.replace(held, key=self._key(held.recorded.key, now))
+            recorded = recorded_requests(self._ledger, [ident])
+            if not recorded:
+                return "gone"
+            if recorded[0] is None:
+                return "unreadable"
+            self._store().note(Access(now, self._who, "show", ident, "asked once more, of the candidate", True))
+            content = self._content(row)
         except StoreError as error:
+            self.close()
             raise BadSettings(str(error)) from None
-        try:
-            content = msgspec.json.decode(self._store.content(row), type=_Content)
-        except (StoreError, msgspec.MsgspecError):
+        if content is None:
             return "unreadable"
-        return Found(recorded[0], row, content.request, content.answer.encode())
+        return Found(recorded[0], self._key(recorded[0].key, now), row, content.request, content.answer.encode())
 
     def close(self) -> None:
         """Let go of the store."""
-        self._store.close()
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _store(self) -> ContentStore:
+        """Opened by the configuration as it is now, where it is not open. Raises BadSettings."""
+        if self._open is None:
+            file = config_file.load(self._config)
+            handlings = Declared(file).keys
+            self._configured = {spec.name: configured_key(spec, handlings[n]) for n, spec in enumerate(file.settings.keys)}
+            self._open = existing_content(file)
+        return self._open
+
+    def _content(self, row: Sealed) -> _Content | None:
+        """None where the row's own key is gone or its bytes are wrong, for good. Raises StoreError or BadSettings where it may be
+        the store: a master key that was changed, or a database in trouble, looks the same until the store is opened anew."""
+        try:
+            text = self._store().content(row)
+        except StoreError:
+            self.close()
+            try:
+                text = self._store().content(row)
+            except StoreError:
+                self._store().keys_there([row.key_id])  # raises where nothing can be asked of the store
+                return None
+        try:
+            return msgspec.json.decode(text, type=_Content)
+        except msgspec.MsgspecError:
+            return None
+
+    def _key(self, name: str, now: float) -> Key | None:
+        """What the key of that name reaches, if it is good: that of the configuration, or else the newest of the ledger's."""
+        key = self._configured.get(name)
+        if key is not None:
+            return None if key.expires_at is not None and key.expires_at <= now else key
+        good = [record for record in KeyRecords(self._ledger).all() if record.name == name and record.state(now) == "good"]
+        return _reach(good[-1]) if good else None
 
 
-async def exchanged(found: Found, key: Key | None, assignment: Assignment, gateway: Gateway) -> Exchanged | Fate:
+async def exchanged(found: Found, assignment: Assignment, gateway: Gateway) -> Exchanged | Fate:
     """As if it had been answered now, or why it cannot be asked."""
-    recorded, policy = found.recorded, gateway.policy
+    recorded, key, policy = found.recorded, found.key, gateway.policy
     workload = policy.workloads.get(assignment.workload)
     if workload is None:
         return "stopped"
@@ -132,20 +178,19 @@ async def exchanged(found: Found, key: Key | None, assignment: Assignment, gatew
     speech, shield = Speech(request, surface, workload.prompts), content.shield(workload.name)
     speech.redacted = shield is not None
     return Exchanged(
-        assignment=assignment, id=recorded.id, speech=speech, ask=ask, shield=shield, answer=found.answer,
+        assignment=assignment, id=recorded.id, speech=speech, policy=policy, ask=ask, shield=shield, answer=found.answer,
         answer_s=recorded.answer_s, taken_at=gateway.clock.monotonic(), recorded=True,
     )  # fmt: skip
 
 
-def _keys(ledger: LedgerPlace, file: config_file.ConfigFile) -> dict[str, Key]:
-    """By name, what each key reaches: those of the configuration, and those of the ledger, of which the newest counts."""
-    found = {
-        one.name: Key(
-            one.name, one.sha256,
-            targets=None if one.grants.targets is None else frozenset(one.grants.targets),
-            models=None if one.grants.models is None else frozenset(one.grants.models),
-        )
-        for one in KeyRecords(ledger).all()
-    }  # fmt: skip
-    handlings = Declared(file).keys
-    return found | {spec.name: configured_key(spec, handlings[n]) for n, spec in enumerate(file.settings.keys)}
+def _reach(record: KeyRecord) -> Key | None:
+    """Of a key in the ledger; None where it may send data up to a class that this version does not know."""
+    grants = record.grants
+    try:
+        up_to = None if grants.classes is None else DataClass.parse(grants.classes)
+    except ValueError:
+        return None
+    return Key(
+        record.name, record.sha256, up_to=up_to, targets=None if grants.targets is None else frozenset(grants.targets),
+        models=None if grants.models is None else frozenset(grants.models),
+    )  # fmt: skip

@@ -17,17 +17,18 @@ import structlog
 from freehold.app.migration_recorded import Archive, Found, Missing, exchanged
 from freehold.core.assignment import Assignment
 from freehold.core.errors import FreeholdError
-from freehold.move.migration.lines import Replay, Score, Unscored
+from freehold.move.migration.lines import PairScore, Replay, Score, Unscored
 from freehold.move.migration.origins import Recorded
 from freehold.move.migration.progress import Migration
 from freehold.serve.gateway.house import Gateway
-from freehold.serve.gateway.shadow import Compared, Exchanged, Fate, Shadow
+from freehold.serve.gateway.shadow import Compared, Exchanged, Shadow
 from freehold.serve.stores.place import LedgerPlace
 
 _AT_ONCE = 4
 _EVERY_S = 0.2  # between two looks for something to replay
 _WAIT_S = 10.0  # after today's money was spent, no place was free, or nothing could be read
-_LATER = frozenset({"over_cap", "no_room", "stopped"})
+# A judge that is gone from the policy is not waited for; a candidate is, since a reload that lost it by mistake is mended soon.
+_LATER = frozenset("over_cap no_room stopped unknown".split()) | {"judge: over_cap", "judge: no_room", "judge: stopped"}
 _T = TypeVar("_T")
 _log = structlog.get_logger("freehold.migrations")
 
@@ -61,16 +62,41 @@ class Logs(Protocol):
         ...
 
 
+class _Begun(msgspec.Struct):
+    """One request on its way to a line of the log, so that nothing is read or paid for twice where it waits, and `why` it does.
+    The money is what judges took so far, and copies whose pair was given up."""
+
+    found: Found
+    pair: Compared | None = None
+    why: str = ""
+    cost_nanousd: int = 0
+    judge_nanousd: int = 0
+
+    def give_up(self) -> None:
+        """Its pair is of no use any more."""
+        self.cost_nanousd += self.pair.cost_nanousd if self.pair is not None else 0
+        self.pair = None
+
+    def billed(self, line: Score) -> Score:
+        """The line with what was spent before."""
+        if not isinstance(line, PairScore | Unscored):
+            return line
+        return msgspec.structs.replace(
+            line, cost_nanousd=line.cost_nanousd + self.cost_nanousd, judge_nanousd=line.judge_nanousd + self.judge_nanousd
+        )  # fmt: skip
+
+
 class _Replay:
-    """One migration's. `waits_until`: in monotonic seconds."""
+    """One migration's. `waits_until`: in monotonic seconds; `why`: what the log was told of it."""
 
     def __init__(self, wanted: Wanted, archive: Archive) -> None:
         self.migration = wanted.migration
         self.archive = archive
         self.left = deque(ident for ident in archive.ids if ident not in wanted.done)
         self.total = len(archive.ids) if wanted.total is None else None  # to be told, where the log does not say it
-        self.unjudged: dict[str, Compared] = {}
+        self.begun: dict[str, _Begun] = {}
         self.waits_until = 0.0
+        self.why: frozenset[str] = frozenset()
 
 
 class Replayer:
@@ -121,15 +147,20 @@ class Replayer:
             self._logs.put(moving[0], Replay(at=time.time(), total=replay.total))
             replay.total = None
         batch = [replay.left[at] for at in range(min(_AT_ONCE, len(replay.left)))]
-        archived = [await _in_thread(replay.archive.open, one) for one in batch]
+        held = [replay.begun[one].found if one in replay.begun else None for one in batch]
+        archived = [await _in_thread(replay.archive.open, *one) for one in zip(batch, held, strict=True)]
         found = await asyncio.gather(*map(partial(self._lines, replay, moving[0]), batch, archived))
         for one, lines in zip(batch, found, strict=True):
             for line in lines:
                 self._logs.put(moving[0], line)
-            if lines:
+            if one not in replay.begun:
                 replay.left.remove(one)
-            else:
-                replay.waits_until = now + _WAIT_S
+        why = frozenset(begun.why for begun in replay.begun.values())
+        if why:
+            replay.waits_until = now + _WAIT_S
+        if why - replay.why:
+            _log.warning("recorded requests wait", migration=ident, why=sorted(why))
+        replay.why = why
         if not replay.left:
             self._logs.through(ident)
             self._closed_until[ident] = math.inf
@@ -137,28 +168,41 @@ class Replayer:
         return True
 
     async def _lines(self, replay: _Replay, assignment: Assignment, ident: str, found: Found | Missing) -> list[Score]:
-        """What is written of it; nothing where it is to be tried again later."""
+        """What is written of it now; where it is to be tried again later, it stays begun."""
+        if not isinstance(found, Found):  # nobody is asked about it any more, whatever was held of it
+            begun = replay.begun.pop(ident, None)
+            if begun is None:
+                return [_unscored(ident, assignment, found)]
+            begun.give_up()
+            return [begun.billed(_unscored(ident, assignment, found))]
+        begun = replay.begun.setdefault(ident, _Begun(found))
+        begun.found = found
         try:
-            pair = replay.unjudged.get(ident) or await self._compared(replay, assignment, found)
-            if not isinstance(pair, Compared):
-                return [] if pair in _LATER else [_unscored(ident, assignment, pair)]
-            lines = await self._logs.scored(pair)
+            line, *more = await self._scored(begun, assignment)
         except FreeholdError as error:
-            _log.warning("a recorded request waits", migration=replay.migration.id, problem=error.message)
+            begun.why = error.message
             return []
         except Exception as error:  # optional: whatever one request ran into, the next is asked all the same
             _log.warning("a recorded request was lost", kind=type(error).__name__, exc_info=error)
-            return [_unscored(ident, assignment, "lost")]
-        if isinstance(lines[0], Unscored) and lines[0].why.removeprefix("judge: ") in _LATER:
-            replay.unjudged[ident] = pair
-            return []
-        return lines
+            begun.give_up()
+            line, more = _unscored(ident, assignment, "lost"), []
+        if isinstance(line, Unscored) and line.why in _LATER:
+            begun.why = line.why
+            begun.judge_nanousd += line.judge_nanousd
+            return more
+        return [replay.begun.pop(ident).billed(line), *more]
 
-    async def _compared(self, replay: _Replay, assignment: Assignment, found: Found | Missing) -> Compared | Fate | Missing:
-        if not isinstance(found, Found):
-            return found
-        one = await exchanged(found, replay.archive.keys.get(found.recorded.key), assignment, self._gateway)
-        return await self._shadow.compare(one) if isinstance(one, Exchanged) else one
+    async def _scored(self, begun: _Begun, assignment: Assignment) -> list[Score]:
+        """Its lines, the first of which says what became of it. A pair of another policy is made anew: more may bind it now."""
+        if begun.pair is not None and begun.pair.policy is not self._gateway.policy:
+            begun.give_up()
+        if begun.pair is None:
+            one = await exchanged(begun.found, assignment, self._gateway)
+            pair = await self._shadow.compare(one) if isinstance(one, Exchanged) else one
+            if not isinstance(pair, Compared):
+                return [_unscored(begun.found.recorded.id, assignment, pair)]
+            begun.pair = pair
+        return await self._logs.scored(begun.pair)
 
     async def _opened(self, wanted: Wanted) -> _Replay:
         def opened() -> _Replay:

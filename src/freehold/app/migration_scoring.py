@@ -8,6 +8,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from freehold.app.judge_dispatcher import ExchangeDispatcher
@@ -72,17 +73,17 @@ class Scorer:
         self, pair: Compared, dispatcher: ExchangeDispatcher
     ) -> tuple[Graded, dict[str, tuple[float, float]], Weighed | None]:
         """The scores, the suite's own harms, and how the judge came to its verdict. Raises _Ungraded."""
-        slice_ = slice_of(self._settings.slice_by, pair.incumbent)
+        # In a thread: the models that wrote the answers decide how long grading takes, and callers do not wait for it.
         if self._settings.suite is None:
-            graded = Agreement(self._settings.slice_by).grade(pair.request, pair.candidate or _SILENCE, pair.incumbent)
-            return Graded(graded.candidate if pair.candidate is not None else 0.0, graded.incumbent, slice_), {}, None
+            return await asyncio.to_thread(agreed, pair, self._settings.slice_by), {}, None
         suite = self._suite or await self._read(self._settings.suite)
+        slice_ = await asyncio.to_thread(slice_of, self._settings.slice_by, pair.incumbent)
         new, old = None if pair.candidate is None else reply_of(pair.candidate), reply_of(pair.incumbent)
-        sample = suite.sample(pair.request, old)
+        sample = await asyncio.to_thread(suite.sample, pair.request, old)
         if sample.reference is None and suite.needs_reference:
             raise _Ungraded("no expected answer")
         try:
-            marks = suite.marks(sample, new, old)
+            marks = await asyncio.to_thread(suite.marks, sample, new, old)
         except ValueError:
             raise _Ungraded("cannot be graded") from None
         opinion: Opinion | NotAsked | None = None
@@ -108,6 +109,12 @@ class Scorer:
             self._suite = suite
             self._judge = None if suite.judge is None else MigrationJudge(suite, suite.judge)
         return self._suite
+
+
+def agreed(pair: Compared, slice_by: str | None) -> Graded:
+    """How far the candidate agrees with the incumbent; one without an answer does in nothing."""
+    graded = Agreement(slice_by).grade(pair.request, pair.candidate or _SILENCE, pair.incumbent)
+    return graded if pair.candidate is not None else msgspec.structs.replace(graded, candidate=0.0)
 
 
 def measured(pair: Compared, late_s: float) -> dict[str, tuple[float, float]]:

@@ -1,5 +1,6 @@
 """What a migration is asked for with besides figures: a suite, recorded requests; each looked at before anything begins."""
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from freehold.core.policy_facts import PolicyFacts
 from freehold.move.evaluate.families import families
 from freehold.move.evaluate.suite_file import read_suite
 from freehold.move.migration.origins import Recorded, SuiteRef
+from freehold.serve.stores.key_records import KeyRecords
+from freehold.serve.stores.place import LedgerPlace
 
 
 def suite_of(path: Path, workload: str) -> SuiteRef:
@@ -33,6 +36,20 @@ def recorded_of(config: Path, since: float) -> Recorded:
     """The content store of that configuration. Raises BadSettings where it has none, or cannot be opened."""
     existing_content(config_file.load(config)).close()
     return Recorded(config=str(config.absolute()), since=since)
+
+
+def offline_of(keys: tuple[str, ...], ledger: LedgerPlace, config: Path | None) -> tuple[str, ...]:
+    """These names, each of a key of that configuration or a good one of the ledger. Where no configuration is at hand (None) they
+    stand as they are: they may name keys of one. Raises BadSettings."""
+    if not keys or config is None:
+        return keys
+    configured, now = {spec.name for spec in config_file.load(config).settings.keys}, time.time()
+    known = configured | {one.name for one in KeyRecords(ledger).all() if one.role is None and one.state(now) == "good"}
+    for key in keys:
+        if key not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise BadSettings(f"--offline-key is {key!r}, which is no key of {config} or of {ledger}; there are {there}")
+    return keys
 
 
 def require_judge(judge: str, policy: PolicyFacts, moving: Iterable[str]) -> None:

@@ -33,8 +33,24 @@ class Judging(msgspec.Struct, frozen=True):
     cost_nanousd: int
 
 
+class Offline(msgspec.Struct, frozen=True):
+    """The offline keys, by how many requests of theirs the candidate was sent in the canary. `begun`: that has begun."""
+
+    sent: dict[str, int]
+    begun: bool
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        unmet = ", ".join(key for key, count in self.sent.items() if count == 0)
+        none = f"; of {unmet} the candidate has met no request yet" if unmet and self.begun else ""
+        return f"Offline first: keys {', '.join(self.sent)}{none}."
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """`share`: of the workload's requests that go to the candidate now; `served`: how many it was sent at this step, of `dwell`.
+    Where keys are offline, both are of the requests that none of them sends, but in the offline step `served` is of theirs.
+    `step_name`: the canary's step as people call it, None before it; `offline` None: no key is.
 
     `verdict` is the gate's, in whose words the candidate is the owned model; in the canary it is of the pairs since that began,
     live of the latest ones. `unscored`: requests that count for neither model, by why. `cost_nanousd`: of the copies.
@@ -47,6 +63,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     stage: Stage
     step: int
+    step_name: str | None
     share: float
     pairs: int
     served: int
@@ -62,22 +79,28 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     suite: str | None
     recorded: Recording | None
     judge: Judging | None
+    offline: Offline | None
 
 
 def standing(progress: Progress) -> Standing:
     """As the log says."""
     one, state, settings, tally = progress.migration, progress.state, progress.migration.settings, progress.tally
-    suite = settings.suite
+    suite, offline = settings.suite, None
+    if settings.offline_keys:
+        offline = Offline({key: tally.offline[key] for key in settings.offline_keys}, state.step >= 0)
     return Standing(
         id=one.id, workload=one.workload, target=one.target, stage=state.stage, step=state.step,
+        step_name=None if state.step < 0 else settings.step_name(state.step),
         share=progress.assignment.share, pairs=tally.pairs, served=progress.served, dwell=settings.dwell,
-        cost_nanousd=tally.cost_nanousd, made_at=one.made_at, expected_s=_expected_s(progress), reason=_reason(progress),
-        guard=progress.guard_now.all(), verdict=progress.gate_now.verdict(), settings=settings,
+        cost_nanousd=tally.cost_nanousd, made_at=one.made_at, expected_s=_expected_s(progress),
+        reason=_reason(progress) if offline is None or state.over else f"{offline.words} {_reason(progress)}",
+        guard=progress.guarded, verdict=progress.gate_now.verdict(), settings=settings,
         unscored=dict(sorted(tally.unscored.items())), suite=None if suite is None else suite.digest,
         recorded=None if settings.recorded is None else Recording(len(tally.replayed), tally.to_replay),
         judge=None if suite is None or suite.judge is None else Judging(
             tally.judge, tally.judged, tally.turned, tally.longer_preferred, tally.judge_nanousd
         ),
+        offline=offline,
     )  # fmt: skip
 
 
@@ -98,10 +121,11 @@ def _reason(progress: Progress) -> str:
         case "shadow":
             return told(progress.verdict())
         case "canary":
-            last = state.step + 1 == len(settings.steps)
+            last = state.step + 1 == len(settings.shares)
             waits = "every guardrail is shown to hold" if last and progress.served >= settings.dwell else "enough requests came"
-            share = f"{settings.steps[state.step]:.0%}"
-            return f"Canary at {share}: {progress.served:,} of {settings.dwell:,} requests; it waits until {waits}."
+            at = f"at {settings.step_name(state.step)}{' of the others' if settings.offline_keys else ''}"
+            where = "in step offline" if settings.offline_first(state.step) else at
+            return f"Canary {where}: {progress.served:,} of {settings.dwell:,} requests; it waits until {waits}."
         case "live":
             if settings.after_live == 0:
                 return "Every request goes to the candidate first; it is no longer compared."
@@ -122,10 +146,12 @@ def _expected_s(progress: Progress) -> float | None:
     took = 0.0 if progress.tally.first_pair_at is None else progress.tally.last_pair_at - progress.tally.first_pair_at
     if state.stage not in {"shadow", "canary"} or state.replaying or progress.pairs < 2 or took <= 0:
         return None
+    if settings.offline_keys and state.step < 1:  # when the offline keys come, nobody has seen yet
+        return None
     pace = progress.pairs / took
     pairs = 0.0 if state.step >= 0 else _pairs_left(progress.gate)
     requests = pace / settings.copied
-    steps = settings.steps[max(0, state.step) :]
+    steps = settings.shares[max(0, state.step) :]
     waits = [max(0, settings.dwell - (progress.served if state.step >= 0 and at == 0 else 0)) for at in range(len(steps))]
     canary = sum(wait / (share * requests) for wait, share in zip(waits, steps, strict=True))
     expected = pairs / pace + canary

@@ -65,10 +65,11 @@ class Runner:
             harms = {"errors": float(attempt.outcome != "finished")}
             if attempt.outcome == "finished" and attempt.ended_s is not None:
                 harms["late"] = float(attempt.ended_s - attempt.started_s > settings.late_s)
-            self.put(one, Served(request=entry.id, at=entry.received_at, step=one.step, harms=harms))
-        passed_over = not tried and one.takes(entry.id) and all(gone.target != one.target for gone in entry.removed)
+            self._served(one, entry, harms)
+        drawn = one.of(entry.key).takes(entry.id)
+        passed_over = not tried and drawn and all(gone.target != one.target for gone in entry.removed)
         if passed_over and self._gateway.board.troubled(one.target):
-            self.put(one, Served(request=entry.id, at=entry.received_at, step=one.step, harms={"errors": 1.0}))
+            self._served(one, entry, {"errors": 1.0})
 
     async def compared(self, pair: Compared) -> None:
         """Score two answers to one request; the lines are written with the next look. Raises LedgerUnavailable."""
@@ -115,6 +116,10 @@ class Runner:
             self._count("unwritten")
         else:
             lines.append(write_score(score))
+
+    def _served(self, one: Assignment, entry: Entry, harms: dict[str, float]) -> None:
+        offline = entry.key if entry.key in one.offline_keys else None
+        self.put(one, Served(request=entry.id, at=entry.received_at, step=one.step, harms=harms, offline=offline))
 
     def _look(self, waiting: dict[str, list[str]], through: frozenset[str]) -> dict[str, tuple[Assignment, ...]]:
         """In a thread. What was written is taken out of `waiting`; `through`: the replays whose last lines were in it. Raises

@@ -46,7 +46,10 @@ async def probe_targets(policy: Policy, names: Iterable[str]) -> tuple[dict[str,
 
 
 async def probe(target: Target, codec: Codec, outbound: Outbound) -> Probed:
-    """Ask one target everything. Raises NoAnswer where a plain request fails."""
+    """Ask one target everything. Raises NoAnswer where a plain request fails, or the questions are not in its dialect."""
+    if "openai_chat" not in codec.natives:
+        # Translated, an answer would tell what the translation carries, and not what the server honours.
+        raise NoAnswer("it takes no chat completions, which is how we ask; capabilities: says what it honours, by your word")
     status, body = await _ask(target, codec, outbound, PLAIN)
     plain = _read(body)
     if status != 200 or plain is None:

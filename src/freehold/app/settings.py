@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from freehold.app.access_settings import BudgetSettings, LimitsSettings
+from freehold.app.address_settings import Address, require_safe
 from freehold.app.guard_settings import ContentSettings, KeepContentSettings, MediaHost, ProxyUrl
 from freehold.app.handling_settings import DemandsSettings, LabelSettings
 from freehold.app.health_settings import HealthSettings, TargetLimitsSettings
@@ -43,28 +44,6 @@ def _store(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise ValueError(_ADDRESS) from None
-    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in text):
-        raise ValueError(_ADDRESS)
-    if "\\" in text:
-        raise ValueError("a backslash is read in more than one way; leave it out")
-    if "@" in parts.netloc:
-        raise ValueError("put no credentials into the URL; key: env:NAME or file:PATH says where they are")
-    if _API_VERSION.sub("", text).count("?") or "#" in text:
-        raise ValueError("the API's paths are put behind the URL, so it ends without a query or fragment")
-    if not is_host(host) or port == 0:
-        raise ValueError(f"{parts.netloc!r} can be no machine's address; {_ADDRESS}")
-    return text
-
-
-_API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9.-]+\Z")  # Azure's; other providers' URLs have none
-
-
 def _hook(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -80,7 +59,6 @@ def _hook(text: str) -> str:
     return text
 
 
-_ADDRESS = "use a URL such as http://10.0.0.5:8000"
 Listen = Annotated[str, AfterValidator(_listen)]
 MetricsRule: TypeAlias = Literal["loopback", "role", "open"]
 
@@ -148,7 +126,7 @@ class TargetSettings(Section):
     """A hosted API (rented)."""
     engine: Annotated[str, known("engine", frozenset(ENGINES))] | None = None
     """An engine of your own (owned)."""
-    url: Annotated[str, AfterValidator(_address)] | None = None
+    url: Address | None = None
     """Where it answers; a known provider has one already."""
     ca: str | None = Field(None, min_length=1)
     """A file of certificates (PEM), relative to this one, that its TLS is checked against in place of the system's."""
@@ -160,6 +138,8 @@ class TargetSettings(Section):
     """Its credential: `env:NAME` or `file:PATH`."""
     auth: Annotated[str, known("auth", frozenset(name for row in PROVIDERS.values() for name in row.sign_ins))] | None = None
     """In place of a key, what the machine is signed in as: `aws` (bedrock) or `entra` (azure)."""
+    auth_host: MediaHost | None = None
+    """With `auth: entra`, the host of its url where that is none of Azure OpenAI's own, such as a gateway in front of it."""
     regions: Regions = Field([])
     """Where it may process data."""
     clearance: Class
@@ -211,6 +191,10 @@ class TargetSettings(Section):
             raise ValueError(f"{self.provider or self.engine} has no auth: {self.auth}; give it a key")
         if self.auth is not None and self.key is not None:
             raise ValueError("give either key: or auth:, not both")
+        if self.auth is not None and self.url is not None:
+            require_safe(self.auth, self.url, PROVIDERS[self.provider or ""].token_hosts.get(self.auth), self.auth_host)
+        elif self.auth_host is not None:
+            raise ValueError("auth_host says where the token of auth: may go, which is missing; give it, or leave auth_host out")
         if self.weights is not None and self.engine is None:
             raise ValueError("weights is for an engine of your own; nobody here can check those of a provider")
         if self.weights_file is not None and self.weights is None:

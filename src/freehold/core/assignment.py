@@ -11,9 +11,9 @@ _WHOLE = float(2**64)
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """One workload's way to `target`. `share`, 0-1, of its requests go there first; of the others `copied`, 0-1, are sent there
-    once more after their caller has the answer, for `day_nanousd` a day at most; once it is live, of those answered by `target` to
-    the former one. `step`: of the canary, -1 before it."""
+    """One workload's way to `target`. `share`, 0-1, of its requests go there first, and all of those of `offline_keys`; of the
+    others `copied`, 0-1, are sent there once more after their caller has the answer, for `day_nanousd` a day at most; once it is
+    live, of those answered by `target` to the former one. `step`: of the canary, -1 before it."""
 
     migration: str
     workload: str
@@ -23,6 +23,11 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 0.0
     copied: float = 0.0
     day_nanousd: int = 0
+    offline_keys: frozenset[str] = frozenset()
+
+    def of(self, key: str) -> "Assignment":
+        """As it is for the requests of the key with that name."""
+        return msgspec.structs.replace(self, share=1.0) if key in self.offline_keys else self
 
     def takes(self, request_id: str) -> bool:
         """Whether this request goes to the target first: the same for the same id, and still so once the share is larger."""

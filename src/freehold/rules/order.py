@@ -69,7 +69,10 @@ def _told(candidate: Candidate, assigned: Sequence[Assignment]) -> Candidate:
     """With the migration that it stands there for."""
     for one in assigned:
         if one.target == candidate.target.name:
-            why = "live" if one.stage == "live" else f"canary of {one.share:.3g} of the requests"
+            canary = (
+                "canary, offline first" if one.share == 1 and one.offline_keys else f"canary of {one.share:.3g} of the requests"
+            )
+            why = "live" if one.stage == "live" else canary
             return msgspec.structs.replace(candidate, reason=f"{candidate.reason}; migration {one.migration}: {why}")
     return candidate
 

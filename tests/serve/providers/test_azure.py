@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from azure import identity as azure_identity
 
 from freehold.core.conversation import Conversation, Text, Turn
 from freehold.core.data import DataClass
@@ -91,6 +92,31 @@ async def test_a_token_is_for_the_cloud_that_the_resource_is_in(url: str, cloud:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{identity}/identity")
         await sign_in(target(url))(HttpCall(url, {}, b""))
     assert f"resource=https://cognitiveservices.azure.{cloud}" in came[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "stated", "asked"),
+    [
+        ("https://n.openai.azure.com", "", None),
+        ("https://n.openai.azure.us", "", "login.microsoftonline.us"),
+        ("https://n.openai.azure.cn", "", "login.chinacloudapi.cn"),
+        ("https://n.openai.azure.us", "login.example.org", "login.example.org"),
+    ],
+)
+def test_who_is_asked_for_it_is_of_that_cloud_too(
+    url: str, stated: str, asked: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+
+    class Recorded(azure_identity.DefaultAzureCredential):
+        def __init__(self, *, authority: str | None) -> None:
+            super().__init__(authority=authority)
+            seen.append(authority)
+
+    monkeypatch.setattr(azure_identity, "DefaultAzureCredential", Recorded)
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", stated)
+    sign_in(target(url))
+    assert seen == [asked]
 
 
 async def test_where_there_is_no_identity_the_call_fails_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,14 @@ def moving_words(said: Explanation, unread: str) -> Iterator[str]:
         if one.barred is not None:
             yield f"  {one.target} is not sent this request, {one.barred}"
             continue
-        if 0 < one.share < 1:
+        if said.key in one.offline_keys:
+            yield f"  its key {said.key} is offline: {', then '.join(one.drawn)}"
+        elif 0 < one.share < 1:
             yield f"  if it is drawn: {', then '.join(one.drawn)}; if not, as said above"
+        elif one.offline_keys:
+            yield f"  its key {said.key} is not offline: as said above"
         if one.copied > 0:
-            whom = "of the others" if one.share > 0 else "of the requests"
+            whom = "of the others" if one.share > 0 or one.offline_keys else "of the requests"
             yield (
                 f"  after its caller's answer, {one.copied:.3g} {whom} are asked of {one.target} once more, to compare, for "
                 f"{show(one.day_nanousd)} a day at most"
@@ -31,6 +35,9 @@ def moving_words(said: Explanation, unread: str) -> Iterator[str]:
 
 def _share(one: Moving) -> str:
     match one.stage:
+        case "canary" if one.offline_keys:
+            others = f"of the others {one.share:.3g}, each drawn by its own id" if one.share > 0 else "none of the others yet"
+            return f"offline first: all requests of keys {', '.join(one.offline_keys)} go there first, {others}"
         case "canary":
             return (
                 f"{one.share:.3g} of the requests go there first, each drawn by its own id, so that those of a small share are "

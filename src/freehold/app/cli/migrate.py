@@ -19,11 +19,11 @@ from freehold.app.cli.ledger_flag import LedgerFlag
 from freehold.app.cli.migration_picture import moment, picture, status_table, watch_live
 from freehold.app.cli.output import emit_json, notes, out
 from freehold.app.migrating import Wish
-from freehold.app.migration_sources import recorded_of, suite_of
+from freehold.app.migration_sources import offline_of, recorded_of, suite_of
 from freehold.app.migration_view import standing, standings
 from freehold.core.errors import BadSettings, LedgerUnavailable
 from freehold.core.money import nanousd
-from freehold.move.migration.machine import MigrationSettings
+from freehold.move.migration.machine import MigrationSettings, State
 from freehold.move.migration.pair import GateSettings, Guardrail
 from freehold.move.migration.progress import Migration
 from freehold.serve.stores.place import LedgerPlace
@@ -74,9 +74,11 @@ class Judged:
     since: str | None = None
     "Of the recorded requests those received from then on, such as 2026-11-01 or 2026-11-01T12:00, in UTC."
     config: Annotated[Path, Parameter(alias="-c")] = Path("freehold.yaml")
-    "The gateway's configuration, for its content store; the gateway reads it at the same path."
+    "The gateway's configuration, for its content store, which the gateway reads at the same path, and for the names of keys."
+    offline_key: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    "The name of an API key whose requests nobody waits for: the canary begins with all of them. May be repeated."
 
-    def settings(self, workload: str) -> MigrationSettings | None:
+    def settings(self, workload: str, ledger: LedgerPlace) -> MigrationSettings | None:
         """None where all of it is as usual. Raises BadSettings."""
         if replace(self, draft=False, config=_AS_USUAL.config) == _AS_USUAL:
             return None
@@ -96,7 +98,12 @@ class Judged:
             day_nanousd=usual.day_nanousd if self.usd_per_day is None else nanousd(self.usd_per_day), slice_by=self.slice_by,
             after_live=_or(self.after_live, usual.after_live), suite=suite,
             recorded=recorded_of(self.config, _moment(self.since)) if self.from_ledger else None,
+            offline_keys=offline_of(self.offline_key, ledger, self._stated_config()),
         )  # fmt: skip
+
+    def _stated_config(self) -> Path | None:
+        """None where none is named and none lies here."""
+        return self.config if self.config != _AS_USUAL.config or self.config.exists() else None
 
     def _guardrails(self, graded: Sequence[str]) -> tuple[Guardrail, ...]:
         """Those given, in place of the usual ones; but the suite's own come beside those."""
@@ -113,7 +120,8 @@ _AS_USUAL = Judged()
 def start(workload: str, /, *, to: str, judged: Judged = _AS_USUAL, ledger: LedgerFlag = _LEDGER, json: bool = False) -> int:
     """Begin in the shadow: the candidate answers once more what callers were answered. A paused migration goes on.
 
-    With --suite both answers are graded by it, by its judge too; with --from-ledger recorded requests come before live ones.
+    With --suite both answers are graded by it, by its judge too; with --from-ledger recorded requests come before live ones; with
+    --offline-key the canary begins with what nobody waits for.
 
     Parameters
     ----------
@@ -128,7 +136,7 @@ def start(workload: str, /, *, to: str, judged: Judged = _AS_USUAL, ledger: Ledg
     """
     return _told(
         ledger,
-        _wishing(lambda: migrating.start(ledger, _wish(workload, to), judged.settings(workload), draft=judged.draft)),
+        _wishing(lambda: migrating.start(ledger, _wish(workload, to), judged.settings(workload, ledger), draft=judged.draft)),
         json,
     )
 
@@ -205,6 +213,9 @@ def status(workload: str | None = None, /, *, ledger: LedgerFlag = _LEDGER, json
         emit_json(found)
     elif found:
         out.print(status_table(found))
+        for one in found:
+            if one.offline is not None:
+                out.print(f"{one.workload} to {one.target}: {one.offline.words}", markup=False, highlight=False, soft_wrap=True)
     else:
         out.print("No migration is on record; 'freehold migrate start' begins one.")
     return int(any(one.stage == "rolled_back" for one in found))
@@ -250,16 +261,24 @@ def history(workload: str, /, *, to: str | None = None, ledger: LedgerFlag = _LE
     json
         Print one JSON list; times are Unix seconds.
     """
-    told = migrating.history(ledger, migrating.found(ledger, _wish(workload, to)))
+    one = migrating.found(ledger, _wish(workload, to))
+    told = [(event, state, _step(one, state)) for event, state in migrating.history(ledger, one)]
     if json:
-        emit_json([msgspec.structs.asdict(event) | {"state": state} for event, state in told])
+        emit_json([msgspec.structs.asdict(event) | {"state": state, "step_name": step} for event, state, step in told])
         return 0
+    if keys := one.settings.offline_keys:
+        out.print(f"Offline first: keys {', '.join(keys)}.", markup=False, highlight=False, soft_wrap=True)
     table = Table("when", "what", "by", "then", "why")
-    for event, state in told:
-        step = f" {state.step + 1}" if state.stage == "canary" else ""
-        table.add_row(moment(event.at), event.kind, event.by, f"{state.stage}{step}", event.why)
+    for event, state, step in told:
+        then = f"{state.stage} {step}" if state.stage == "canary" else state.stage
+        table.add_row(moment(event.at), event.kind, event.by, then, event.why)
     out.print(table)
     return 0
+
+
+def _step(one: Migration, state: State) -> str | None:
+    """The canary's, as people call it; None before it."""
+    return None if state.step < 0 else one.settings.step_name(state.step)
 
 
 def _wish(workload: str, to: str | None) -> Wish:

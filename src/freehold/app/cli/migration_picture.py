@@ -39,9 +39,10 @@ def status_table(found: Sequence[Standing]) -> Table:
     table.add_column("expected")
     for one in found:
         last = one.verdict.sequence[-1] if one.verdict.sequence else None
+        share = one.step_name if one.stage == "canary" and one.step_name is not None else f"{one.share:.0%}"
         bounds = ["-"] * 3 if last is None else [points(last.mean), points(last.low), points(last.high)]
         table.add_row(
-            escape(one.workload), escape(one.target), Text(one.stage, _STYLE.get(one.stage, "")), f"{one.share:.0%}",
+            escape(one.workload), escape(one.target), Text(one.stage, _STYLE.get(one.stage, "")), share,
             f"{one.pairs:,}", *bounds, points(-one.settings.gate.margin), show(one.cost_nanousd, 4), _in(one.expected_s),
         )  # fmt: skip
     return table
@@ -139,10 +140,8 @@ def _way(one: Standing) -> Text:
         text.append(" → " if place else "")
         steps = ""
         if stage == "canary":
-            steps = " " + " ".join(
-                f"[{share:.0%}]" if at == "canary" and n == one.step else f"{share:.0%}"
-                for n, share in enumerate(one.settings.steps)
-            )
+            names = [one.settings.step_name(n) for n in range(len(one.settings.shares))]
+            steps = " " + " ".join(f"[{name}]" if at == "canary" and n == one.step else name for n, name in enumerate(names))
         text.append(f"{stage}{steps}", style="bold reverse" if stage == at else "dim")
     if at is None:
         text.append(f"   {one.stage.replace('_', ' ')}", style=_STYLE[one.stage])

@@ -108,12 +108,7 @@ def _spoken(text: str) -> str:
 def normalised(text: str) -> str:
     """NFKC, case folded, spaces as one, spaces and punctuation at both ends away; a text of nothing else stays."""
     plain = " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
-    start, end = 0, len(plain)
-    while start < end and _is_edge(plain[start]):
-        start += 1
-    while end > start and _is_edge(plain[end - 1]):
-        end -= 1
-    return plain[start:end] or plain
+    return plain.strip("".join(filter(_is_edge, set(plain)))) or plain
 
 
 def _is_edge(sign: str) -> bool:

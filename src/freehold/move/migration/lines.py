@@ -44,12 +44,14 @@ class Unscored(msgspec.Struct, frozen=True, kw_only=True, tag="unscored"):
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True, tag="served"):
-    """One request of a caller's that the candidate was sent in the canary, or once it was live, with its harms."""
+    """One request of a caller's that the candidate was sent in the canary, or once it was live, with its harms. `offline`: the
+    offline key that sent it; None: another one."""
 
     request: str
     at: float
     step: int
     harms: dict[str, float] = {}
+    offline: str | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="judge"):

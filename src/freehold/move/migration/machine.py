@@ -23,11 +23,12 @@ GUARDED = ("errors", "late")  # those that are seen where only the candidate ans
 class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one migration is judged. `gate` judges pairs of answers, `guard` what callers meet in the canary.
 
-    `steps`: the canary's shares, each for `dwell` requests that the candidate was sent. `copied`: of the requests, 0-1, that are
-    answered twice, for `day_nanousd` a day at most; `after_live`: the same once it is live, when the former target is asked (0:
-    none). An answer is late after `late_s` seconds. `slice_by`: the field of the incumbent's JSON answer by whose value traffic
-    is sliced. `suite`: what pairs are graded by, None: by agreement. `recorded`: what is asked before live requests. Raises
-    BadSettings.
+    `steps`: the canary's shares, each for `dwell` requests that the candidate was sent. `offline_keys`: names of API keys whose
+    requests nobody waits for; where there are any, the canary begins with all of theirs and none of the others', and `steps` are
+    shares of the others. `copied`: of the requests, 0-1, that are answered twice, for `day_nanousd` a day at most; `after_live`:
+    the same once it is live, when the former target is asked (0: none). An answer is late after `late_s` seconds. `slice_by`: the
+    field of the incumbent's JSON answer by whose value traffic is sliced. `suite`: what pairs are graded by, None: by agreement.
+    `recorded`: what is asked before live requests. Raises BadSettings.
     """
 
     gate: GateSettings = GateSettings(
@@ -45,6 +46,20 @@ class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     slice_by: str | None = None
     suite: SuiteRef | None = None
     recorded: Recorded | None = None
+    offline_keys: tuple[str, ...] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The canary's, step by step: of all requests, or of those that no offline key sends."""
+        return (0.0, *self.steps) if self.offline_keys else self.steps
+
+    def offline_first(self, step: int) -> bool:
+        """Whether only the offline keys' requests go to the candidate in that step of the canary."""
+        return step == 0 and bool(self.offline_keys)
+
+    def step_name(self, step: int) -> str:
+        """What people call that step of the canary."""
+        return "offline" if self.offline_first(step) else f"{self.shares[step]:.0%}"
 
     def __post_init__(self) -> None:
         if not self.steps or not all(0 < share < 1 for share in self.steps) or sorted(set(self.steps)) != list(self.steps):
@@ -59,6 +74,7 @@ class MigrationSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise BadSettings(f"day_nanousd is {self.day_nanousd}; use 0 or more")
         if not 0 < self.late_s < float("inf"):
             raise BadSettings(f"late_s is {self.late_s:g}; use seconds above 0")
+        _require_names(self.offline_keys)
         graded = self.suite.guardrails if self.suite is not None else ()
         for guardrail in self.gate.guardrails:
             _require(guardrail.name, (*MEASURED, *graded))
@@ -126,7 +142,7 @@ def after(state: State, kind: Kind, settings: MigrationSettings) -> State:
         case "prove":
             return State(stage="canary", step=0, proven=True)
         case "advance":
-            last = state.step + 1 >= len(settings.steps)
+            last = state.step + 1 >= len(settings.shares)
             return msgspec.structs.replace(state, stage="live") if last else msgspec.structs.replace(state, step=state.step + 1)
         case "pause":
             return msgspec.structs.replace(state, stage="paused", held=state.stage)
@@ -152,20 +168,27 @@ def watched(state: State, settings: MigrationSettings) -> bool:
 
 def assignment(migration: str, workload: str, target: str, state: State, settings: MigrationSettings) -> Assignment:
     """What this state asks of the request line. Once it is live, the step is one behind the canary's last."""
-    share = {"canary": settings.steps[state.step], "live": 1.0}.get(state.stage, 0.0)
+    share = {"canary": settings.shares[state.step], "live": 1.0}.get(state.stage, 0.0)
     copied = {"canary": settings.copied, "live": settings.after_live}.get(state.stage, 0.0)
     if state.stage == "shadow" and not state.replaying:
         copied = settings.copied
-    step = len(settings.steps) if state.stage == "live" else state.step
+    step = len(settings.shares) if state.stage == "live" else state.step
     return Assignment(
         migration=migration, workload=workload, target=target, stage=state.stage, step=step, share=share, copied=copied,
         day_nanousd=settings.day_nanousd,
+        offline_keys=frozenset(settings.offline_keys) if state.stage == "canary" else frozenset(),
     )  # fmt: skip
 
 
 def _require(name: str, known: tuple[str, ...]) -> None:
     if name not in known:
         raise BadSettings(f"guardrail {name!r} is not measured here; use {' or '.join(known)}")
+
+
+def _require_names(offline_keys: tuple[str, ...]) -> None:
+    for key in offline_keys:
+        if not key or offline_keys.count(key) > 1:
+            raise BadSettings(f"offline key {key!r} is {'given twice' if key else 'empty'}; name each key once")
 
 
 def _listed(values: Iterable[object]) -> str:

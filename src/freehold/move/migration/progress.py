@@ -59,6 +59,9 @@ class Progress:
         self._settings = migration.settings
         self.gate = open_gate(self._settings.gate)
         self._canary_gate, self._canary_guard = self._watch()
+        self._offline_guard: Guard | None = None
+        if self._settings.offline_keys:  # apart, so that many good offline requests hide nothing that others meet
+            self._canary_guard, self._offline_guard = self._guard(parts=2), self._guard(parts=2)
         self._live_gate, self._live_guard = self._watch()
         self._lived = False  # it is live, or was last
         self._seen_live = 0
@@ -83,8 +86,14 @@ class Progress:
 
     @property
     def guard_now(self) -> Guard:
-        """The guard of what callers meet at the candidate."""
+        """The guard of what callers meet at the candidate; in the canary of those who wait for it."""
         return self._live_guard if self._lived else self._canary_guard
+
+    @property
+    def guarded(self) -> tuple[Guarded, ...]:
+        """All that is guarded now, what offline requests meet too."""
+        offline = () if self._lived or self._offline_guard is None else self._offline_guard.all()
+        return (*(msgspec.structs.replace(one, name=f"offline {one.name}") for one in offline), *self.guard_now.all())
 
     def take(self, n: int, line: Logged) -> None:
         """The line with that number. Raises BadSettings on an event that cannot follow."""
@@ -109,24 +118,31 @@ class Progress:
             return None
         if self.gate_now.decision == "rollback":
             return self._of_gate(self.gate_now, LIVE if self._lived else CANARY)
-        found = self.guard_now.all()
-        if self.guard_now.broken:
+        found = self.guarded
+        if any(one.broken for one in found):
             return Next(kind="roll_back", by=GUARD, why=_broken(found), evidence=_raw(found))
-        last = self.state.step + 1 == len(self._settings.steps)
-        if self._lived or self.served < self._settings.dwell or (last and not self.guard_now.holds):
+        last = self.state.step + 1 == len(self._settings.shares)
+        if self._lived or self.served < self._settings.dwell or (last and not all(one.holds for one in found)):
             return None
-        share = self._settings.steps[self.state.step]
-        why = f"{self.served:,} requests at {share:.0%} and no guardrail is broken{'; each is shown to hold' if last else ''}."
+        what = "offline requests" if self._offline_first else f"requests at {self._settings.step_name(self.state.step)}"
+        why = f"{self.served:,} {what} and no guardrail is broken{'; each is shown to hold' if last else ''}."
         return Next(kind="advance", by=GUARD, why=why, evidence=_raw(found))
 
     def verdict(self) -> Verdict:
         """Of the pairs that were judged before the canary."""
         return self.gate.verdict()
 
+    @property
+    def _offline_first(self) -> bool:
+        return self._settings.offline_first(self.state.step)
+
     def _watch(self) -> tuple[Gate, Guard]:
         """Fresh ones. Good pairs promote nothing there, so that bad ones still count after many good ones."""
-        gate = open_gate(msgspec.structs.replace(self._settings.gate, min_samples=_NEVER))
-        return gate, open_guard(self._settings.gate.alpha, self._settings.guard)
+        return open_gate(msgspec.structs.replace(self._settings.gate, min_samples=_NEVER)), self._guard()
+
+    def _guard(self, parts: int = 1) -> Guard:
+        """A fresh one: of so many, each of which may roll back, so that they share alpha."""
+        return open_guard(self._settings.gate.alpha / parts, self._settings.guard)
 
     def _of_gate(self, gate: Gate, by: str) -> Next | None:
         if gate.decision == "continue":
@@ -148,7 +164,7 @@ class Progress:
         return found
 
     def _pair(self, line: PairScore) -> None:
-        live = len(self._settings.steps)
+        live = len(self._settings.shares)
         stage = "shadow" if line.step < 0 else "canary" if line.step < live else "live"
         if stage != self.state.stage:
             return
@@ -157,13 +173,14 @@ class Progress:
         self.gate_now.add(_paired(line, self.gate_now))
 
     def _served(self, line: Served) -> None:
-        live = line.step == len(self._settings.steps)
+        live = line.step == len(self._settings.shares)
         if self.state.stage != ("live" if live else "canary"):
             return
         if live:
             self._turn_window()
-        self.guard_now.add(line.harms)
-        self.served += line.step == self.assignment.step
+        guard = self.guard_now if line.offline is None or self._offline_guard is None else self._offline_guard
+        guard.add(line.harms)
+        self.served += line.step == self.assignment.step and (guard is self._offline_guard) == self._offline_first
 
     def _turn_window(self) -> None:
         """After so many lines both begin anew, unless one of them has found what there was to find."""

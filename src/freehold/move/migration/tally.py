@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from freehold.move.migration.lines import Checked, PairScore, Replay, Score, Unscored
+from freehold.move.migration.lines import Checked, PairScore, Replay, Score, Served, Unscored
 
 
 class Tally:
@@ -18,6 +18,7 @@ class Tally:
         self.to_replay: int | None = None
         self.replayed: set[str] = set()
         self.judge: Checked | None = None
+        self.offline: Counter[str] = Counter()  # by key, what the candidate was sent in the canary
         self.judged = self.turned = self.decided_by_length = self.longer = 0
 
     def take(self, line: Score) -> bool:
@@ -27,6 +28,8 @@ class Tally:
                 self.to_replay = line.total
             case Checked():
                 self.judge = line
+            case Served(offline=str() as key):
+                self.offline[key] += 1
             case PairScore() | Unscored():
                 self.cost_nanousd += line.cost_nanousd
                 self.judge_nanousd += line.judge_nanousd

@@ -56,7 +56,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
             block_tokens=_BLOCK_TOKENS,
             max_sequences=slots,
             step_tokens=self.law.step_tokens + slots,
-            outside_s=self.law.overhead_s + self.law.admission_s,
+            outside_s=self.law.overhead_s,
+            admission_s=self.law.admission_s,
         )
 
     @property

@@ -90,7 +90,8 @@ class Admission:
             raise
 
     def settle(self, admitted: Pass, cost_nanousd: int) -> None:
-        """Its entry is durable, or nobody will ever write it: what was set aside is free again, and its place."""
+        """Its entry is durable, or was not confirmed in time and is written once the ledger comes back, or nobody will ever write
+        it: what was set aside is free again, and its place."""
         held, admitted.held = admitted.held, Held(over=admitted.held.over)
         if self.purse is not None:
             self.purse.settle(held, cost_nanousd)

@@ -15,7 +15,7 @@ import msgspec
 from freehold.core.assignment import Assignment
 from freehold.core.decision import Candidate, Decision
 from freehold.core.entry import Entry, Outcome, Purpose
-from freehold.core.errors import BadRequest, BudgetSpent, FreeholdError, LedgerUnavailable, TargetsExhausted
+from freehold.core.errors import BadRequest, BudgetSpent, FreeholdError, LedgerUnavailable, StreamBroken, TargetsExhausted
 from freehold.core.request import Ask
 from freehold.core.target import Target
 from freehold.rules.budget import Budget, Unbounded, bound_nanousd
@@ -31,21 +31,24 @@ from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.record import Record
 
 # Why nothing was asked: `barred` by a rule, `unbounded` in its cost, `too_dear` for any day, `over_cap` for today, `no_room` at
-# the target in time, `stopped` since nobody wants it any more.
-Unasked: TypeAlias = Literal["barred", "unbounded", "too_dear", "over_cap", "no_room", "stopped"]
+# the target in time, `stopped` since nobody wants it any more or another policy is in force, `unknown` if that lacks the target.
+Unasked: TypeAlias = Literal["barred", "unbounded", "too_dear", "over_cap", "no_room", "stopped", "unknown"]
 CAP = "freehold-shadow"  # the budget that no caller has a part in
 
 _LOOK_S = 0.05
+_ANSWER_BYTES = 4 * 1024 * 1024
 _SHARE_OF_SLOTS = 4  # a quarter of an engine's slots at most
 _KEY = Key(name="freehold", sha256="")
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """`assignment`: whose money is spent, and the migration that must still want it; `target`: who is asked; `ask`: what binds
-    the exchange; `speech`: what is said; `shield`: what rented targets do not see of it; `why` and `purpose` stand in the entry."""
+    the exchange, found out under `policy` and good under no other; `speech`: what is said; `shield`: what rented targets do not
+    see of it; `why` and `purpose` stand in the entry."""
 
     assignment: Assignment
     target: str
+    policy: Policy
     ask: Ask
     speech: Speech
     shield: Shield | None
@@ -75,12 +78,11 @@ class Errands:
 
     async def run(self, errand: Errand, until: float) -> Returned | Unasked:
         """Ask it, once there is room, before `until` (monotonic seconds). Raises LedgerUnavailable."""
-        ready = await self._ready(errand, until)
-        if isinstance(ready, str):
-            return ready
-        decision, policy = ready
+        decision = await self._ready(errand, until)
+        if isinstance(decision, str):
+            return decision
         target = decision.candidates[0].target
-        record = Record(self._gateway.clock, policy)
+        record = Record(self._gateway.clock, errand.policy)
         record.open(errand.speech.request, errand.ask, _KEY, {}, purpose=errand.purpose)
         self._asking[target.name] += 1
         try:
@@ -99,22 +101,23 @@ class Errands:
 
     async def unasked(self, errand: Errand, until: float) -> Unasked | None:
         """Why it would not be asked now; None: it would. Nothing is sent and nothing spent. Raises LedgerUnavailable."""
-        ready = await self._ready(errand, until)
-        if isinstance(ready, str):
-            return ready
-        decision, policy = ready
-        held = await self._held(errand, decision.candidates[0].target, Record(self._gateway.clock, policy))
+        decision = await self._ready(errand, until)
+        if isinstance(decision, str):
+            return decision
+        held = await self._held(errand, decision.candidates[0].target, Record(self._gateway.clock, errand.policy))
         if isinstance(held, str):
             return held
         if self._gateway.admission.purse is not None:
             self._gateway.admission.purse.settle(held, 0)
         return None
 
-    async def _ready(self, errand: Errand, until: float) -> tuple[Decision, Policy] | Unasked:
+    async def _ready(self, errand: Errand, until: float) -> Decision | Unasked:
         """The decision with that target alone, once there is room at it."""
-        gateway, policy = self._gateway, self._gateway.policy
-        if errand.ask.workload not in policy.workloads or errand.target not in policy.targets:
-            return "stopped"  # a reload took one of them away meanwhile
+        policy = errand.policy
+        if not self._is_wanted(errand):
+            return "stopped"
+        if errand.target not in policy.targets:
+            return "unknown"
         # The same rules over what the request was found to be; whom its caller named is answered already.
         assigned = msgspec.structs.replace(errand.assignment, target=errand.target)
         decision = decided(errand.speech, msgspec.structs.replace(errand.ask, named=None, assigned=(assigned,)), policy, {})
@@ -123,9 +126,9 @@ class Errands:
             return "barred"
         if not await self._room(mine[0], until):
             return "no_room"
-        if not self._is_wanted(errand) or gateway.policy is not policy:
-            return "stopped"  # what was decided under another policy is not sent under this one
-        return msgspec.structs.replace(decision, candidates=(Candidate(mine[0], errand.why),), spill=False), policy
+        if not self._is_wanted(errand):
+            return "stopped"
+        return msgspec.structs.replace(decision, candidates=(Candidate(mine[0], errand.why),), spill=False)
 
     async def _answered(self, decision: Decision, errand: Errand, held: Held, record: Record) -> "_Kept":
         """What the target says; its entry is durable, and what was set aside for it free again, whatever became of it."""
@@ -141,6 +144,8 @@ class Errands:
         except FreeholdError as error:
             ended, status, problem = "failed", error.status, error.code
             sink.refused = isinstance(error, BadRequest)
+            if record.entry.attempts and record.entry.attempts[-1].ended_s is None:  # too long: what came of it is billed
+                record.end_attempt("cancelled", error.message)
         except TimeoutError:
             ended, status, problem = "failed", 504, TargetsExhausted.code
         finally:
@@ -178,17 +183,19 @@ class Errands:
             return "over_cap"
 
     async def _room(self, target: Target, until: float) -> bool:
-        """Wait for a moment at which no caller could want the place; False where none comes in time."""
-        while not self._is_free(target):
-            if self._gateway.clock.monotonic() >= until:
-                return False
+        """Wait for a moment at which no caller could want the place; False where none comes in time, or it is over already."""
+        while self._gateway.clock.monotonic() < until:
+            if self._is_free(target):
+                return True
             await asyncio.sleep(_LOOK_S)
-        return True
+        return False
 
     def _is_wanted(self, errand: Errand) -> bool:
-        """Whether its migration still compares: rolled back or paused it sends nothing more. What is paid for is booked."""
-        moving = self._gateway.assignments.get(errand.ask.workload, ())
-        return self._gateway.ledger.healthy() and bool(moving) and moving[0].migration == errand.assignment.migration
+        """Whether its migration still compares, under the same policy: rolled back or paused it sends nothing more, and what was
+        found out under another policy is not sent under this one. What is paid for is booked."""
+        gateway, moving = self._gateway, self._gateway.assignments.get(errand.ask.workload, ())
+        is_moving = bool(moving) and moving[0].migration == errand.assignment.migration
+        return is_moving and gateway.ledger.healthy() and gateway.policy is errand.policy
 
     def _is_free(self, target: Target) -> bool:
         """A rented target where nothing holds it. Of an engine's slots one is left for callers, and three quarters in all."""
@@ -205,12 +212,14 @@ class Errands:
 
 
 class _Kept:
-    """A Sink that goes nowhere: what would be sent is kept. `refused`: it could not be asked at all."""
+    """A Sink that goes nowhere: what would be sent is kept, and an answer too long to keep is broken off. `refused`: it could
+    not be asked at all."""
 
     def __init__(self) -> None:
         self.started = False
         self.refused = False
         self.chunks: list[bytes] = []
+        self._size = 0
 
     @asynccontextmanager
     async def cancelled_by_hang_up(self) -> AsyncIterator[None]:
@@ -220,10 +229,14 @@ class _Kept:
         self.started = True
 
     async def write(self, data: bytes) -> None:
+        """Raises StreamBroken."""
+        self._size += len(data)
+        if self._size > _ANSWER_BYTES:
+            raise StreamBroken(f"the answer has more than {_ANSWER_BYTES} bytes, and nobody reads such a one")
         self.chunks.append(data)
 
     async def end(self, data: bytes = b"") -> None:
-        self.chunks.append(data)
+        await self.write(data)
 
     def abort(self) -> None:
         self.chunks.clear()

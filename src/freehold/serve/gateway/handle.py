@@ -11,7 +11,7 @@ from typing import TypeAlias
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from freehold.core.entry import Entry, Outcome
+from freehold.core.entry import Outcome
 from freehold.core.errors import (
     BadRequest,
     BudgetSpent,
@@ -73,7 +73,7 @@ async def handle(surface: Surface, headers: Mapping[str, str], body: Body, sink:
             record.admitted = await gateway.admission.enter(key, ask.workload, request, policy.limits, record.received_at)
             content, ask = await _inspected(request, ask, key, headers, policy)
             speech = Speech(request, surface, workload.prompts)
-            ask = gateway.drawn(scoped(ask, workload, key, policy.targets), record.id)
+            ask = gateway.drawn(scoped(ask, workload, key, policy.targets), record.id, key.name)
             record.open(request, ask, key, headers)
             record.found(content)
             speech.redacted = record.shield is not None
@@ -146,21 +146,17 @@ async def _settle(closing: Closing | None, surface: Surface, sink: Sink, record:
         return closing
     entry = record.entry
     try:
-        await _durable(entry, max(_SETTLE_S, record.policy.bounds.total_s - record.elapsed_s()), gateway)
-    except LedgerUnavailable as error:
-        spent = {a.target: a.cost_nanousd for a in entry.attempts}
-        _log.error("entry not written", request_id=entry.id, problem=error.message, spent_nanousd=spent, usage=entry.usage)
-        return refusal(error, surface, record.id, started=sink.started)
-    return closing
-
-
-async def _durable(entry: Entry, within_s: float, gateway: Gateway) -> None:
-    """Raises LedgerUnavailable where that fails, or takes longer. It stays queued then: a ledger that comes back writes it."""
-    try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(max(_SETTLE_S, record.policy.bounds.total_s - record.elapsed_s())):
             await gateway.ledger.append(entry)
-    except TimeoutError:
-        raise LedgerUnavailable("the ledger did not confirm the entry within the overall deadline", retry_after_s=1) from None
+        return closing
+    except LedgerUnavailable as failure:
+        told, error = "entry not written", failure
+    except TimeoutError:  # it stays queued: a ledger that comes back writes it
+        late = "the ledger did not confirm the entry within the overall deadline"
+        told, error = "entry not confirmed", LedgerUnavailable(late, retry_after_s=1)
+    spent = {a.target: a.cost_nanousd for a in entry.attempts}
+    _log.error(told, request_id=entry.id, problem=error.message, spent_nanousd=spent, usage=entry.usage)
+    return refusal(error, surface, record.id, started=sink.started)
 
 
 async def _release(closing: Closing | None, sink: Sink, record: Record) -> None:

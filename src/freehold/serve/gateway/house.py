@@ -66,12 +66,13 @@ class Gateway:
         """Whose request it is: every route of the data plane begins here. Raises Unauthenticated, Forbidden."""
         return self.admission.caller(headers, self.policy.keys, self.clock.now())
 
-    def drawn(self, ask: Ask, request_id: str) -> Ask:
-        """The same question, with the migrations that this request is drawn for."""
+    def drawn(self, ask: Ask, request_id: str, key: str) -> Ask:
+        """The same question, with the migrations that this request, of the key with that name, is drawn for."""
         moving = self.assignments.get(ask.workload)
         if moving is None:
             return ask
-        return msgspec.structs.replace(ask, assigned=tuple(one for one in moving if one.takes(request_id)))
+        of_it = (one.of(key) for one in moving)
+        return msgspec.structs.replace(ask, assigned=tuple(one for one in of_it if one.takes(request_id)))
 
     def show(self, entry: Entry) -> None:
         """Show a settled entry to the observers; one that fails is counted and logged, not felt."""

@@ -24,6 +24,7 @@ from freehold.serve.gateway.hearing import HEARD, hear
 from freehold.serve.gateway.house import Gateway
 from freehold.serve.gateway.inspection import Shield
 from freehold.serve.gateway.overhearing import Overheard
+from freehold.serve.gateway.policy import Policy
 from freehold.serve.gateway.record import Record
 
 # What becomes of a copy that was not `compared`: the other target `failed` to answer; what the caller was told is `unreadable`.
@@ -32,17 +33,19 @@ Fate: TypeAlias = Literal["compared", "failed", "unreadable", "too_large", "lost
 _AT_ONCE = 8
 _QUEUED, _QUEUED_BYTES = 1_000, 64 * 1024 * 1024
 _COPY_BYTES = 4 * 1024 * 1024
+_LONG_BYTES = 64 * 1024
 _PATIENCE_S = 30.0
 _log = structlog.get_logger("freehold.shadow")
 
 
 class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a caller's with its answer, as bytes in its dialect, and how long that took in seconds. `recorded`: it comes
-    from the ledger; `taken_at`: since when it waits, in monotonic seconds."""
+    """One request of a caller's with its answer, as bytes in its dialect, and how long that took in seconds. `ask`: what binds it
+    under `policy`; `recorded`: it comes from the ledger; `taken_at`: since when it waits, in monotonic seconds."""
 
     assignment: Assignment
     id: str
     speech: Speech
+    policy: Policy
     ask: Ask
     shield: Shield | None
     answer: bytes
@@ -53,13 +56,14 @@ class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """One request with both answers and how long each took in seconds; `candidate` None: it gave none. `ask` and `shield` bind
-    whoever else is to see them."""
+    whoever else is to see them, under `policy`: under another one, or without, that is nobody."""
 
     assignment: Assignment
     request: Request
     id: str
     ask: Ask
     shield: Shield | None = None
+    policy: Policy | None = None
     incumbent: Whole
     incumbent_s: float
     candidate: Whole | None
@@ -92,8 +96,9 @@ class _Copy(Overheard):
         """As it is compared."""
         last = self.record.entry.attempts[-1]
         return Exchanged(
-            assignment=self.assignment, id=self.record.id, speech=self.speech, ask=self.ask, shield=self.record.shield,
-            answer=b"".join(self.chunks), answer_s=(last.ended_s or 0.0) - last.started_s, taken_at=self.taken_at,
+            assignment=self.assignment, id=self.record.id, speech=self.speech, policy=self.record.policy, ask=self.ask,
+            shield=self.record.shield, answer=b"".join(self.chunks), answer_s=(last.ended_s or 0.0) - last.started_s,
+            taken_at=self.taken_at,
         )  # fmt: skip
 
 
@@ -130,24 +135,25 @@ class Shadow:
         name = self._other(one)
         if name is None:
             return "barred"
-        said = hear(request, one.answer)
+        said = await heard(request, one.answer)
         if said is None:
             return "unreadable"
         errand = Errand(
-            assignment=assignment, target=name, ask=one.ask, speech=one.speech, shield=one.shield,
+            assignment=assignment, target=name, policy=one.policy, ask=one.ask, speech=one.speech, shield=one.shield,
             why=f"shadow of {one.id}; migration {assignment.migration}",
         )  # fmt: skip
         back = await self._errands.run(errand, one.taken_at + _PATIENCE_S)
         if not isinstance(back, Returned):
             return back
-        other = hear(request, back.body) if back.body else None
+        other = await heard(request, back.body) if back.body else None
         is_live = assignment.stage == "live"
         if is_live and other is None:
             return "failed"  # of the target that is no longer wanted this says something, of the other one nothing
         mine, theirs = ((said, one.answer_s), (other, back.took_s)) if is_live else ((other, back.took_s), (said, one.answer_s))
         assert theirs[0] is not None
         return Compared(
-            assignment=assignment, request=request, id=one.id, ask=one.ask, shield=one.shield, incumbent=theirs[0],
+            assignment=assignment, request=request, id=one.id, ask=one.ask, shield=one.shield, policy=one.policy,
+            incumbent=theirs[0],
             incumbent_s=theirs[1], candidate=mine[0], candidate_s=mine[1], cost_nanousd=back.entry.cost_nanousd,
             recorded=one.recorded,
         )  # fmt: skip
@@ -188,9 +194,14 @@ class Shadow:
 
     def _other(self, one: Exchanged) -> str | None:
         """The target whose answer is missing; None: nobody else may serve it."""
-        assignment, policy = one.assignment, self._gateway.policy
-        if assignment.stage != "live" or one.ask.workload not in policy.workloads:
+        assignment = one.assignment
+        if assignment.stage != "live":
             return assignment.target
         ask = msgspec.structs.replace(one.ask, named=None, assigned=())
-        names = [candidate.target.name for candidate in decided(one.speech, ask, policy, {}).candidates]
+        names = [candidate.target.name for candidate in decided(one.speech, ask, one.policy, {}).candidates]
         return next((name for name in names if name != assignment.target), None)
+
+
+async def heard(request: Request, body: bytes) -> Whole | None:
+    """As `hear`; a long answer is read in a thread: who wrote it decides how long that takes, and callers do not wait for it."""
+    return hear(request, body) if len(body) <= _LONG_BYTES else await asyncio.to_thread(hear, request, body)

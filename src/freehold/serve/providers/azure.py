@@ -6,6 +6,7 @@ takes the deployment as the model and needs no version. With `auth: entra` there
 is signed in to Microsoft Entra as (a managed or workload identity, a service principal, a person at the command line).
 """
 
+import os
 import time
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
@@ -21,8 +22,13 @@ from freehold.wire.openai_chat import OPENAI
 
 VERSION = "2024-10-21"  # the dated one that is generally available, as of 2026-11-21
 _KEY_HEADER = msgspec.structs.replace(OPENAI, key_header="api-key")
-# What a token is for, by the cloud that the resource is in: the public one, and those of the US government and China.
-_CLOUDS = {".azure.us": "us", ".azure.cn": "cn"}
+# What a token is for and who gives it, by the cloud that the resource is in: those of the US government and of China; the public
+# one is what Microsoft's library assumes.
+_CLOUDS = {".azure.us": ("us", "login.microsoftonline.us"), ".azure.cn": ("cn", "login.chinacloudapi.cn")}
+# What else ends in azure.com may be anybody's machine.
+_HOSTS = tuple(
+    f".{name}.azure.{cloud}" for name in ("openai", "cognitiveservices", "services.ai") for cloud in ("com", "us", "cn")
+)
 _RENEW_BEFORE_S, _LAST_S = 300.0, 30.0
 
 
@@ -48,9 +54,9 @@ def sign_in(target: Target) -> Signer:
     except ImportError:
         raise ValueError("signing in to Microsoft Entra needs the extra: pip install 'freehold[azure]'") from None
     host = urlsplit(target.url).hostname or ""
-    cloud = next((name for ending, name in _CLOUDS.items() if host.endswith(ending)), "com")
+    cloud, authority = next((cloud for ending, cloud in _CLOUDS.items() if host.endswith(ending)), ("com", None))
     scope = f"https://cognitiveservices.azure.{cloud}/.default"
-    identity = DefaultAzureCredential()
+    identity = DefaultAzureCredential(authority=os.environ.get("AZURE_AUTHORITY_HOST") or authority)
 
     def get() -> Lease[str]:
         token = identity.get_token(scope)
@@ -68,6 +74,7 @@ def sign_in(target: Target) -> Signer:
 
 PROVIDERS: Mapping[str, Provider] = {
     "azure": Provider(
-        url=None, key_env="AZURE_OPENAI_API_KEY", speaks=_codec, queries=True, sign_ins={"entra": sign_in}
+        url=None, key_env="AZURE_OPENAI_API_KEY", speaks=_codec, queries=True, sign_ins={"entra": sign_in},
+        token_hosts={"entra": _HOSTS},
     )
 }  # fmt: skip

@@ -17,6 +17,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `speaks` makes what speaks to it. `company`: who runs it and under whose name its prices are filed, where that is not the
     provider's own name. `queries`: whether its URL may end in an API version (`?api-version=...`). `sign_ins`: by the name that
     settings have for each, the ways to be known there without a key; one raises ValueError, saying what it lacks, at the start.
+    `token_hosts`: by way, how the vendor's own hosts end, where a token would open doors for whoever else was sent it.
     """
 
     url: str | None
@@ -25,6 +26,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     company: str | None = None
     queries: bool = False
     sign_ins: Mapping[str, SignIn] = {}
+    token_hosts: Mapping[str, tuple[str, ...]] = {}
 
     def codec(self) -> Codec:
         """What speaks to it."""

@@ -7,7 +7,7 @@ import msgspec
 from freehold.core.data import DataClass, Demands, Handling
 from freehold.core.policy_facts import Demanded
 from freehold.serve.stores.opening import reading
-from freehold.serve.stores.place import LedgerPlace, StoreError
+from freehold.serve.stores.place import LedgerPlace
 
 _IDS = """SELECT id FROM entries WHERE workload = ? AND outcome = 'finished' AND purpose IS NULL AND target <> ?
     AND received_at >= ? AND received_at < ? ORDER BY id"""
@@ -42,17 +42,18 @@ def recorded_ids(place: LedgerPlace, span: Span) -> list[str]:
         return [ident for (ident,) in db.rows(_IDS, (span.workload, span.not_at, span.since, span.until))]
 
 
-def recorded_requests(place: LedgerPlace, ids: Collection[str]) -> list[RecordedRequest]:
-    """Those of the ids that have an entry, in their order. Raises BadSettings where the ledger cannot be read."""
+def recorded_requests(place: LedgerPlace, ids: Collection[str]) -> list[RecordedRequest | None]:
+    """Those of the ids that have an entry, in their order; None for one of which nobody can say what bound it. Raises BadSettings
+    where the ledger cannot be read."""
     with reading(place) as db:
-        found = []
+        found: list[RecordedRequest | None] = []
         for ident in ids:
             attempts = db.rows(_ATTEMPTS, (ident,))
             found += [_recorded(ident, row, attempts) for row in db.rows(_ONE, (ident,))]
         return found
 
 
-def _recorded(ident: str, row: Sequence[object], attempts: Sequence[Sequence[float | None]]) -> RecordedRequest:
+def _recorded(ident: str, row: Sequence[object], attempts: Sequence[Sequence[float | None]]) -> RecordedRequest | None:
     key, dialect, data_class, regions, demanded = row
     try:
         stated = msgspec.json.decode(str(demanded), type=Demanded) if demanded is not None else Demanded()
@@ -66,8 +67,8 @@ def _recorded(ident: str, row: Sequence[object], attempts: Sequence[Sequence[flo
                 not_providers=frozenset(stated.not_providers), pinned=stated.pinned,
             ),
         )  # fmt: skip
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise StoreError(f"what bound the request {ident} cannot be read: {error}") from None
+    except (msgspec.MsgspecError, ValueError):
+        return None
     took = [(ended or 0.0) - (started or 0.0) for started, _, ended in attempts[-1:]]
     return RecordedRequest(
         id=ident, key=str(key), dialect=str(dialect), handling=handling, answer_s=took[0] if took else 0.0,

@@ -5,6 +5,8 @@ profile_export.jsonl. Loads have to be closed loops: with requests at a rate, wh
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from statistics import median
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +17,7 @@ from freehold.plan.capacity.calibration.timings import Load, Timing
 
 Reader: TypeAlias = Callable[[str, bytes], Iterable[Load]]
 _CLOSED = frozenset({"concurrent", "synchronous", "throughput"})
+_TOGETHER = 0.25  # of the time to the first token: callers whose first requests are further apart did not start at once
 
 
 class _Vllm(msgspec.Struct):
@@ -192,4 +195,11 @@ def _load(name: str, rows: list[Timing], concurrency: int | None) -> Load:
         raise BadSettings(f"{name}: no whole answer in it; give a run that streamed")
     rows.sort(key=lambda one: one.sent_s)
     callers = concurrency or at_once((one.sent_s, one.last_s) for one in rows)
+    gap_s = median([after.sent_s - before.sent_s for before, after in pairwise(rows[:callers])] or [0.0])
+    ttft_s = median(one.ttft_s for one in rows)
+    if gap_s > _TOGETHER * ttft_s:
+        raise BadSettings(
+            f"{name}: its {callers} callers began {1000 * gap_s:.3g} ms apart, and a first token took {1000 * ttft_s:.3g} ms; "
+            "measure with callers who all start at once, without a ramp"
+        )
     return Load(name=f"{name}, {callers} at once", concurrency=callers, timings=tuple(rows))

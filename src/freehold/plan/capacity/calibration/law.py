@@ -13,9 +13,9 @@ CONSTANTS = ("fixed_s", "prefill_s", "sequence_s", "context_s", "overhead_s", "a
 class LatencyLaw(msgspec.Struct, frozen=True, kw_only=True):
     """A step takes fixed_s + prefill_s x new prompt tokens + sequence_s x decoding sequences + context_s x their tokens.
 
-    A request reaches the engine's queue `overhead_s` after it was sent and no sooner than `apart_s` after the one before; once it
-    has one of the `slots` (None: no bound was met) it takes `admission_s` until its prompt is computed, `step_tokens` at most in
-    a step.
+    A request reaches the engine's queue `overhead_s` after it was sent; of callers who start at once each comes `apart_s` after
+    the one before. Once it has one of the `slots` (None: no bound was met) it takes `admission_s` until its prompt is computed,
+    `step_tokens` at most in a step.
     """
 
     fixed_s: float

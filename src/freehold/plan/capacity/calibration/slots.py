@@ -35,7 +35,6 @@ class _Engine:
     def __init__(self, law: LatencyLaw, load: Load) -> None:
         self.law, self.load = law, load
         self.now = 0.0
-        self.free_from = 0.0
         self.sent: list[float] = []
         self.first = [0.0] * len(load.timings)
         self.last = [0.0] * len(load.timings)
@@ -44,18 +43,16 @@ class _Engine:
         self.prompts: list[_Sequence] = []
         self.decoding: list[_Sequence] = []
 
-    def send(self, at_s: float) -> None:
-        """The next request leaves its caller, if there is one left."""
+    def send(self, at_s: float, late_s: float = 0.0) -> None:
+        """The next request leaves its caller, if there is one left, and comes so much later than it would alone."""
         if len(self.sent) < len(self.load.timings):
-            comes_s = max(at_s + self.law.overhead_s, self.free_from)
-            self.free_from = comes_s + self.law.apart_s
-            heappush(self.coming, (comes_s, len(self.sent)))
+            heappush(self.coming, (at_s + self.law.overhead_s + late_s, len(self.sent)))
             self.sent.append(at_s)
 
     def start(self, draw: int | None) -> None:
         """All callers send their first; who of them comes first is drawn."""
-        for _ in range(self.load.concurrency):
-            self.send(0.0)
+        for place in range(self.load.concurrency):
+            self.send(0.0, place * self.law.apart_s)
         if draw is not None:
             times, numbers = zip(*sorted(self.coming), strict=True)
             self.coming = list(zip(times, random.Random(draw).sample(numbers, len(numbers)), strict=True))

@@ -18,8 +18,9 @@ from freehold.plan.capacity.simulator.memory import (
     take_blocks,
     take_prompt,
 )
+from freehold.plan.capacity.simulator.settling import first_settled, settle, unsettle
 from freehold.plan.capacity.simulator.timeline import note_run
-from freehold.plan.capacity.simulator.world import DECODING, IDLE, MIXED, NOBODY, OWNED, World
+from freehold.plan.capacity.simulator.world import DECODING, IDLE, MIXED, NOBODY, OWNED, SETTLING, STILL, World
 
 
 def plan_run(w: World, r: int) -> None:
@@ -40,19 +41,27 @@ def plan_run(w: World, r: int) -> None:
         # What was pushed out may fit again after one step, which only a new look tells.
         steps = 1 if pushed_out else min(steps, finish - int(replica["steps"]))
         steps = steps_in_memory(w, r, steps)
+        if replica["first_settling"] != NOBODY:
+            left = float(w.pool[replica["first_settling"]]["settled"] - replica["start"])
+            steps = steps_until(seconds, growth, left - STILL, steps)
         replica["planned"], replica["seconds"], replica["growth"] = steps, seconds, growth
         replica["end"] = replica["start"] + run_seconds(seconds, growth, steps)
+    elif replica["first_settling"] != NOBODY:
+        replica["kind"], replica["planned"] = SETTLING, 0
+        replica["end"] = w.pool[replica["first_settling"]]["settled"]
     else:
         replica["kind"], replica["end"] = IDLE, np.inf
     replica["seen_waiting"] = replica["in_flight"] - replica["running"]
 
 
 def cut_run(w: World, r: int, at: float) -> None:
-    """Something arrived: end a run of equal steps with the one under way, so that it can be looked at."""
+    """Something arrived: end a run of equal steps with the one under way, or a wait at once, so that it can be looked at."""
     replica, rules = w.replicas[r], w.rules[0]
     # With every place taken it only waits, but where others may spill the engine's report of a queue has to be in time.
     matters = rules["spill"] != 0 or replica["running"] < rules["max_sequences"]
-    if matters and replica["kind"] == DECODING and replica["planned"] > 1:
+    if matters and replica["kind"] == SETTLING:
+        replica["end"] = at
+    elif matters and replica["kind"] == DECODING and replica["planned"] > 1:
         seconds, growth = float(replica["seconds"]), float(replica["growth"])
         steps = steps_until(seconds, growth, at - float(replica["start"]), int(replica["planned"]))
         replica["planned"] = steps
@@ -62,7 +71,7 @@ def cut_run(w: World, r: int, at: float) -> None:
 def end_run(w: World, r: int) -> None:
     """What the run did: memory taken, tokens out, sequences finished, prompts that now decode."""
     replica = w.replicas[r]
-    if replica["kind"] < DECODING:
+    if replica["kind"] < SETTLING:
         return
     steps, before = int(replica["planned"]), room(w, r)
     take_blocks(w, r, blocks_for(w, r, steps))
@@ -88,6 +97,9 @@ def make_way(w: World, r: int) -> bool:
         if s == replica["partial"]:
             replica["partial"] = NOBODY
             give_back(w, r, s, int(request["input"] + request["made"]), int(request["computed"]))
+        elif s == replica["last_settling"]:
+            unsettle(w, r, s)
+            give_back(w, r, s, int(request["input"] + request["made"]), int(request["computed"]))
         else:
             stop_decoding(w, r, s)
             request["made"] = request["output"] - (request["finish"] - replica["steps"])
@@ -103,18 +115,22 @@ def make_way(w: World, r: int) -> bool:
 
 
 def fill_step(w: World, r: int, admitting: bool) -> tuple[int, float]:
-    """Prompt tokens of the next step, and the pairs they attend to: the prompt under way first, then those that wait."""
+    """Prompt tokens of the next step, and the pairs they attend to: the prompt under way first, then those that settled, or
+    where admission takes no time those that wait."""
     replica, rules = w.replicas[r], w.rules[0]
+    settles = rules["admission_s"] > 0
+    while settles and admitting and replica["first_waiting"] != NOBODY and admit(w, r):
+        settle(w, r, int(replica["youngest"]))
     left, prompt, pairs = int(rules["step_tokens"] - replica["batch"]), 0, 0.0
     while left > 0:
         s = int(replica["partial"])
         if s == NOBODY:
-            s = int(replica["first_waiting"])
-            if not admitting or s == NOBODY or replica["running"] >= rules["max_sequences"]:
+            if settles:
+                s = first_settled(w, r)
+            elif admitting and replica["first_waiting"] != NOBODY and admit(w, r):
+                s = int(replica["youngest"])
+            if s == NOBODY:
                 break
-            if not take_prompt(w, r, s, blocks_for(w, r, 1)):
-                break
-            join(w, r, s)
         request = w.pool[s]
         rest = int(request["input"] + request["made"] - request["computed"])
         chunk = min(left, rest)
@@ -127,6 +143,16 @@ def fill_step(w: World, r: int, admitting: bool) -> tuple[int, float]:
             w.ready[r, replica["ready"]] = s
             replica["ready"] += 1
     return prompt, pairs
+
+
+def admit(w: World, r: int) -> bool:
+    """Let the first of the queue in, if there is a place and memory for its prompt; whether it was."""
+    replica = w.replicas[r]
+    s = int(replica["first_waiting"])
+    if replica["running"] >= w.rules[0]["max_sequences"] or not take_prompt(w, r, s, blocks_for(w, r, 1)):
+        return False
+    join(w, r, s)
+    return True
 
 
 def join(w: World, r: int, s: int) -> None:

@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from freehold.core.errors import BadSettings
-from freehold.plan.capacity.simulator import batch, finishes, law, loop, memory, prefixes, routing, timeline
+from freehold.plan.capacity.simulator import batch, finishes, law, loop, memory, prefixes, routing, settling, timeline
 
 
 class Core(NamedTuple):
@@ -48,7 +48,7 @@ def interpreted() -> Core:
     return Core(run=loop.run, route=routing.route)
 
 
-_ROOMS = (law, prefixes, finishes, memory, timeline, routing, batch, loop)
+_ROOMS = (law, prefixes, finishes, memory, settling, timeline, routing, batch, loop)
 
 
 def _code(function: FunctionType) -> bytes:

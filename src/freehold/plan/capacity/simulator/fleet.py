@@ -10,7 +10,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """One replica. KV memory is `kv_blocks` of `block_tokens`; a step runs at most `max_sequences` and `step_tokens` tokens.
 
     `prefix_tokens` is the size of the prefix blocks of a trace (Mooncake: 512), kept in the cache; 0: no prefix cache.
-    `outside_s`: what a request spends besides, before its prompt is computed; it counts in its times and takes no place.
+    `outside_s`: what a request spends before it comes; it counts in its times and takes no place. `admission_s`: what passes
+    between its admission and the first step with its prompt; it has its place and its memory by then.
     """
 
     law: StepLaw
@@ -20,6 +21,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     step_tokens: int = 8192
     prefix_tokens: int = 0
     outside_s: float = 0.0
+    admission_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("kv_blocks", "block_tokens", "max_sequences", "step_tokens"):
@@ -33,8 +35,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             raise BadSettings(
                 f"prefix_tokens is {self.prefix_tokens}; give a multiple of block_tokens ({self.block_tokens}), or 0 for no cache"
             )
-        if not 0 <= self.outside_s < float("inf"):
-            raise BadSettings(f"outside_s is {self.outside_s:g}; give seconds of 0 or more")
+        for name in ("outside_s", "admission_s"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise BadSettings(f"{name} is {getattr(self, name):g}; give seconds of 0 or more")
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):

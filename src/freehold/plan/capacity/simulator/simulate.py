@@ -51,7 +51,8 @@ class Finished:
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Counts so far. Of `requests`, those on `owned` replicas are done or on their way; `prompt_tokens` were computed,
-    `cached_tokens` found. `utilisation` (0-1) is the share of the replicas' time, up to `span_s`, in which a step ran."""
+    `cached_tokens` found. `utilisation` (0-1) is the share of the replicas' time, up to `span_s`, in which a step ran or
+    an admitted request was waited for."""
 
     requests: int
     owned: int

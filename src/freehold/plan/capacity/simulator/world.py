@@ -15,8 +15,11 @@ Ints: TypeAlias = NDArray[np.int64]
 Records: TypeAlias = NDArray[np.void]
 
 NOBODY = -1
-# What a replica is doing until its `end`: nothing; being woken; decode steps that are alike; one step with a prompt in it.
-IDLE, WAKING, DECODING, MIXED = 0, 1, 2, 3
+# What a replica is doing until its `end`: nothing; being woken; waiting until a prompt that it admitted can begin; decode steps
+# that are alike; one step with a prompt in it.
+IDLE, WAKING, SETTLING, DECODING, MIXED = 0, 1, 2, 3, 4
+# Seconds by which two moments of the same event may differ: sums in another order are not equal to the bit.
+STILL = 1e-9
 # Where a request went: an owned replica, or rented because owned ones were full, or rented because none can hold it, or nowhere.
 OWNED, SPILLED, RENTED, REFUSED = 0, 1, 2, 3
 BINS = 2048
@@ -29,18 +32,23 @@ def _record(ints: str, floats: str = "") -> np.dtype[np.void]:
 
 
 # `per_prefix`: KV blocks of one prefix block; `each`: replicas of a target; `concurrency` -1: not stated.
-RULES = _record("kv_blocks block_tokens max_sequences step_tokens prefix_tokens per_prefix targets each concurrency rented spill")
+RULES = _record(
+    "kv_blocks block_tokens max_sequences step_tokens prefix_tokens per_prefix targets each concurrency rented spill",
+    "admission_s",
+)
 # `steps` counts those done; `context` is what the next step's decodes attend to; `parked` prefix blocks are held by nobody;
-# `ready` prompts end with this step; `seen_waiting` is what the engine would report: those its last step could not take in.
+# `ready` prompts end with this step; those who settle are admitted, and their prompts cannot begin yet; `seen_waiting` is what
+# the engine would report: those its last step could not take in.
 REPLICA = _record(
-    "kind planned steps batch context running partial youngest first_waiting last_waiting in_flight seen_waiting free parked"
-    " ready prompt_tokens oldest_parked newest_parked spare",
+    "kind planned steps batch context running partial youngest first_waiting last_waiting first_settling last_settling in_flight"
+    " seen_waiting free parked ready prompt_tokens oldest_parked newest_parked spare",
     "start end seconds growth",
 )
 # `made` tokens were out before it was pushed out; `computed` of the prompt; `prefixes` whole prefix blocks from `ids` on;
-# `finish` in steps of its replica; `place` in the heap; `older`, `younger` in order of admission; `behind` in the queue.
+# `finish` in steps of its replica; `place` in the heap; `older`, `younger` in order of admission; `behind` in the queue, or among
+# those who settle, until `settled`.
 REQUEST = _record(
-    "number input output made computed prefixes ids finish place turn older younger behind phase", "arrived first_token"
+    "number input output made computed prefixes ids finish place turn older younger behind phase", "arrived settled first_token"
 )
 PREFIX = _record("key holders older newer")
 DONE = _record("number status", "at ttft_s tpot_s total_s")
@@ -72,14 +80,15 @@ class World(NamedTuple):
 def open_world(engine: Engine, fleet: Fleet) -> World:
     """Idle replicas with empty memory; no room for requests yet (`with_room`)."""
     rules = np.zeros(1, RULES)
-    for name in ("kv_blocks", "block_tokens", "max_sequences", "step_tokens", "prefix_tokens"):
+    for name in ("kv_blocks", "block_tokens", "max_sequences", "step_tokens", "prefix_tokens", "admission_s"):
         rules[name] = getattr(engine, name)
     rules["per_prefix"] = engine.prefix_tokens // engine.block_tokens
     rules["targets"], rules["each"] = fleet.targets, fleet.replicas // fleet.targets
     rules["concurrency"] = NOBODY if fleet.concurrency is None else fleet.concurrency
     rules["rented"], rules["spill"] = fleet.rented, fleet.spill
     replicas = np.zeros(fleet.replicas, REPLICA)
-    for name in ("partial", "youngest", "first_waiting", "last_waiting", "oldest_parked", "newest_parked"):
+    links = "partial youngest first_waiting last_waiting first_settling last_settling oldest_parked newest_parked"
+    for name in links.split():
         replicas[name] = NOBODY
     replicas["free"], replicas["end"] = engine.kv_blocks, np.inf
     slots = engine.kv_blocks * engine.block_tokens // engine.prefix_tokens if engine.prefix_tokens else 0

@@ -35,7 +35,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One simulation: both times at the promised level, infinite where too many requests fit no replica. `busy`: share (0-1) of
-    the replicas' time in which a step ran; `good` requests kept both times, `goodput_rps` of them a second."""
+    the replicas' time that they were at work; `good` requests kept both times, `goodput_rps` of them a second."""
 
     replicas: int
     ttft_s: float
@@ -75,7 +75,7 @@ def least_times(engine: Engine, arrivals: Arrivals, level: float) -> tuple[float
     chunk = min(length, float(engine.step_tokens))
     alone = engine.law.seconds(prefill=chunk, pairs=chunk * chunk / 2)
     cached = bool(engine.prefix_tokens and len(arrivals.prefix_ids))
-    return engine.outside_s + (0.0 if cached else alone), engine.law.seconds(batch=1.0)
+    return engine.outside_s + engine.admission_s + (0.0 if cached else alone), engine.law.seconds(batch=1.0)
 
 
 def fewest(engine: Engine, arrivals: Arrivals, promise: Promise, most: int) -> Trial | None:
