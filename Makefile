@@ -18,13 +18,18 @@ help:  ## What there is to make
 demo: .venv/.installed  ## The main job on this machine: engine, gateway, real trace, plan, dashboard (ARGS='--exit --json')
 	@$(BIN)/freehold demo $(ARGS)
 
+# Two processes, a file in one of them; and compiled modules are kept, else every process that a test starts compiles them anew.
+BY_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+test test-long: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/.installed  ## The suite a person runs before every commit
 	@$(BIN)/python tests/services.py
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(BY_TWO) $(ARGS)
 
-test-long: .venv/.installed  ## The tests that take minutes: kill -9 under load, long searches
+test-long: .venv/.installed  ## The tests that take minutes: kill -9 under load, long searches, all examples of property tests
 	@$(BIN)/python tests/services.py
-	@$(BIN)/python -m pytest -m long $(ARGS)
+	@$(BIN)/python -m pytest $(BY_TWO) -m "(long or hypothesis) and not alone" --hypothesis-profile=whole $(ARGS)
+	@$(BIN)/python -m pytest -m "long and alone" $(ARGS)
 
 check: .venv/.installed  ## Format, lint, types, layers, shape
 	@$(BIN)/ruff format --check --quiet .
