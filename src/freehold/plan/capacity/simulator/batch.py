@@ -119,16 +119,16 @@ def fill_step(w: World, r: int, admitting: bool) -> tuple[int, float]:
     where admission takes no time those that wait."""
     replica, rules = w.replicas[r], w.rules[0]
     settles = rules["admission_s"] > 0
-    while settles and admitting and replica["first_waiting"] != NOBODY and admit(w, r):
-        settle(w, r, int(replica["youngest"]))
+    if settles and admitting:
+        settle_all(w, r)
     left, prompt, pairs = int(rules["step_tokens"] - replica["batch"]), 0, 0.0
     while left > 0:
         s = int(replica["partial"])
         if s == NOBODY:
             if settles:
                 s = first_settled(w, r)
-            elif admitting and replica["first_waiting"] != NOBODY and admit(w, r):
-                s = int(replica["youngest"])
+            elif admitting:
+                s = admit(w, r)
             if s == NOBODY:
                 break
         request = w.pool[s]
@@ -145,14 +145,24 @@ def fill_step(w: World, r: int, admitting: bool) -> tuple[int, float]:
     return prompt, pairs
 
 
-def admit(w: World, r: int) -> bool:
-    """Let the first of the queue in, if there is a place and memory for its prompt; whether it was."""
+def settle_all(w: World, r: int) -> None:
+    """Let those of the queue in for whom there is a place and memory; their prompts begin later."""
+    s = admit(w, r)
+    while s != NOBODY:
+        settle(w, r, s)
+        s = admit(w, r)
+
+
+def admit(w: World, r: int) -> int:
+    """Let the first of the queue in, if there is one with a place and memory for its prompt; NOBODY otherwise."""
     replica = w.replicas[r]
     s = int(replica["first_waiting"])
-    if replica["running"] >= w.rules[0]["max_sequences"] or not take_prompt(w, r, s, blocks_for(w, r, 1)):
-        return False
+    if s == NOBODY or replica["running"] >= w.rules[0]["max_sequences"]:
+        return NOBODY
+    if not take_prompt(w, r, s, blocks_for(w, r, 1)):
+        return NOBODY
     join(w, r, s)
-    return True
+    return s
 
 
 def join(w: World, r: int, s: int) -> None:

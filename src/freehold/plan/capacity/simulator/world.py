@@ -40,15 +40,15 @@ RULES = _record(
 # `ready` prompts end with this step; those who settle are admitted, and their prompts cannot begin yet; `seen_waiting` is what
 # the engine would report: those its last step could not take in.
 REPLICA = _record(
-    "kind planned steps batch context running partial youngest first_waiting last_waiting first_settling last_settling in_flight"
-    " seen_waiting free parked ready prompt_tokens oldest_parked newest_parked spare",
+    "kind planned steps batch context running partial youngest first_waiting last_waiting in_flight seen_waiting free parked"
+    " ready prompt_tokens oldest_parked newest_parked spare first_settling last_settling",
     "start end seconds growth",
 )
 # `made` tokens were out before it was pushed out; `computed` of the prompt; `prefixes` whole prefix blocks from `ids` on;
 # `finish` in steps of its replica; `place` in the heap; `older`, `younger` in order of admission; `behind` in the queue, or among
 # those who settle, until `settled`.
 REQUEST = _record(
-    "number input output made computed prefixes ids finish place turn older younger behind phase", "arrived settled first_token"
+    "number input output made computed prefixes ids finish place turn older younger behind phase", "arrived first_token settled"
 )
 PREFIX = _record("key holders older newer")
 DONE = _record("number status", "at ttft_s tpot_s total_s")
