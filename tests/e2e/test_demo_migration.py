@@ -48,7 +48,9 @@ def test_three_moves(tmp_path: Path) -> None:
         assert ledger["pairs"] == ledger["paired"] >= move["history"][-1]["pairs"]
         assert ledger["lost"] == 0
         assert ledger["served"] == ledger["attempted"]
-        assert ledger["copies_usd"] == ledger["scored_usd"] == 0, "engines of one's own bill nothing"
+        assert ledger["copies_usd"] == ledger["scored_usd"]
+        went_live = move["history"][-1]["stage"] == "live"  # from then on the API, which bills, is asked for a few copies
+        assert ledger["copies_usd"] == 0 or went_live, "engines of one's own bill nothing"
         assert ledger["callers_usd"] > 0
     assert (worse["ledger"]["served"], worse["ledger"]["at_candidate"]) == (0, 0), "no caller met it"
     assert failing["longest_s"] > failing["late_s"]
