@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-import msgspec
-
 from freehold.core.conversation import CacheMark, Call, Media, Part, Refusal, Result, Text, Thinking, Turn, Untranslatable
 from freehold.wire.anthropic_messages.signatures import DIALECT as ANTHROPICS
+from freehold.wire.arguments import arguments_of
 from freehold.wire.bedrock_converse.media import audio, document, image
 from freehold.wire.bedrock_converse.models import DIALECT, Family
 
@@ -86,7 +85,7 @@ def _blocks(part: Part, takes: Family, names: Counter[str], *, assistant: bool) 
         case Media():
             return marked([_media(part, names)], part.cache, takes)
         case Call():
-            called = {"toolUseId": call_id(part.id), "name": part.name, "input": _arguments(part)}
+            called = {"toolUseId": call_id(part.id), "name": part.name, "input": arguments_of(part)}
             return marked([{"toolUse": called}], part.cache, takes)
         case Result():
             return marked([{"toolResult": _result(part, takes, names)}], part.cache, takes)
@@ -100,17 +99,6 @@ def _thinking(part: Thinking, takes: Family) -> list[Json]:
     if part.redacted:
         return [{"reasoningContent": {"redactedContent": part.signature}}]
     return [{"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}}]
-
-
-def _arguments(call: Call) -> msgspec.Raw:
-    """As the object that they are written as. Raises Untranslatable where they are none."""
-    try:
-        value = msgspec.json.decode(call.arguments or "{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise Untranslatable("tool_calls", f"the arguments of a call of {call.name} are no JSON object")
-    return msgspec.Raw((call.arguments or "{}").encode())
 
 
 def _result(result: Result, takes: Family, names: Counter[str]) -> Json:

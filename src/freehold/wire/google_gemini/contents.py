@@ -9,9 +9,8 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-import msgspec
-
 from freehold.core.conversation import Call, Media, Part, Refusal, Result, Text, Thinking, Turn, Untranslatable
+from freehold.wire.arguments import arguments_of
 from freehold.wire.google_gemini.models import DIALECT, Generation
 
 Json: TypeAlias = dict[str, Any]
@@ -70,7 +69,7 @@ def _model_parts(said: Iterable[Part], takes: Generation) -> list[Json]:
             case Thinking():
                 parts += _thinking(part)
             case Call():
-                call: Json = {"functionCall": {"name": part.name, "args": _arguments(part)}}
+                call: Json = {"functionCall": {"name": part.name, "args": arguments_of(part)}}
                 signature = part.signature or (None if signed else _NOT_ITS_OWN)
                 signed = True  # of parallel calls only the first needs one
                 parts.append(call if signature is None else call | {"thoughtSignature": signature})
@@ -85,17 +84,6 @@ def _thinking(part: Thinking) -> list[Json]:
     if part.redacted:
         return [{"text": "", "thoughtSignature": part.signature}]
     return [{"text": part.text, "thought": True, "thoughtSignature": part.signature}]
-
-
-def _arguments(call: Call) -> msgspec.Raw:
-    """As the object that they are written as. Raises Untranslatable where they are none."""
-    try:
-        value = msgspec.json.decode(call.arguments or "{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise Untranslatable("tool_calls", f"the arguments of a call of {call.name} are no JSON object")
-    return msgspec.Raw((call.arguments or "{}").encode())
 
 
 def _user_parts(said: Iterable[Part], calls: Mapping[str, Call], takes: Generation) -> list[Json]:
